@@ -1,5 +1,6 @@
 // A PCI function of an Intel GPU as the user-space driver sees it: registers, DMA memory, interrupts. The driver above
-// (hw/xe) knows what the registers mean; an implementation (hw/model in software, hw/vfio on a card) knows where they live.
+// (hw/xe) knows what the registers mean; an implementation (hw/model in software, hw/vfio on a card) knows where they
+// live.
 #ifndef XEQ_HW_PCI_PCI_FUNCTION_H_
 #define XEQ_HW_PCI_PCI_FUNCTION_H_
 
@@ -19,8 +20,8 @@ struct RegOffset {
   friend constexpr bool operator==(RegOffset, RegOffset) = default;
 };
 
-// Memory that both sides reach: the CPU at `cpu()`, the device at `dma_address()`. Zeroed when made, page-aligned, freed
-// when destroyed: afterwards an access of the device is a fault, not a read. Any thread may destroy it.
+// Memory that both sides reach: the CPU at `cpu()`, the device at `dma_address()`. Zeroed when made, page-aligned,
+// freed when destroyed: afterwards an access of the device is a fault, not a read. Any thread may destroy it.
 class DmaMemory {
  public:
   virtual ~DmaMemory() = default;

@@ -1,5 +1,5 @@
-// The device thread: carries jobs from the threads of clients to the scheduler, the scheduler's decisions to the device,
-// and the device's completions back.
+// The device thread: carries jobs from the threads of clients to the scheduler, the scheduler's decisions to the
+// device, and the device's completions back.
 //
 //   auto ticket = loop.Reserve(jobs.size());          // may fail: nothing has been consumed
 //   { MutexLock lock(&mutex_); job->Arm(...); loop.Post(*ticket, std::move(job)); }

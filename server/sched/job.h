@@ -54,6 +54,7 @@ enum class WaitErrorPolicy : uint8_t {
 };
 
 class Job;
+class Timeline;
 
 // An in-fence, with the links that put its job on the awaited timeline's list while the job is the head of its queue.
 struct Wait {
@@ -95,12 +96,16 @@ class Job {
   absl::Span<const uint64_t> batches() const { return {batches_.data(), batch_count_}; }
   // Null for an execution job.
   hw::BindOp* bind() const { return bind_.get(); }
+
+  // The in-fences. Of several on one context the latest is kept: it covers the others.
   absl::Span<Wait> waits() { return absl::MakeSpan(waits_); }
 
   // Device thread only.
   StageTimes times;
   Result result;
-  // Position in waits() of the first that is not met.
+  // Where it is queued; set by the scheduler.
+  Timeline* timeline = nullptr;
+  // How many of waits(), from the front, are met.
   uint32_t waits_met = 0;
   // Link of whichever list holds the job: its queue, the inbox, the finished list.
   Job* next = nullptr;

@@ -1,0 +1,69 @@
+// The scheduler alone: jobs per second through Add, NextToRun, OnCompletion and NextFinished on one core. Jobs are made
+// outside the timed part, as the threads of clients make them.
+#include <benchmark/benchmark.h>
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "server/sched/scheduler.h"
+
+namespace xeq::sched {
+namespace {
+
+class NoHwQueue : public hw::Queue {};
+
+constexpr uint64_t kJobsPerRound = 8192;
+
+// Jobs round robin over the queues; with `waits`, each waits for the last jobs of that many other queues.
+void BM_AddToFinished(benchmark::State& state) {
+  const auto queues = static_cast<uint64_t>(state.range(0));
+  const auto waits_per_job = static_cast<uint64_t>(state.range(1));
+  Scheduler scheduler;
+  for (ContextId context = 1; context <= queues; ++context) {
+    QueueSpec spec;
+    spec.context = context;
+    spec.hw = std::make_unique<NoHwQueue>();
+    spec.credits = 64;
+    scheduler.AddQueue(std::move(spec));
+  }
+  std::vector<uint64_t> armed(queues + 1);
+  std::vector<std::unique_ptr<Job>> jobs(kJobsPerRound);
+  std::vector<std::unique_ptr<Job>> ended(kJobsPerRound);
+  const uint64_t batch = 0x1000;
+  uint64_t next = 0;
+  for (auto _ : state) {
+    state.PauseTiming();
+    for (auto& job : jobs) {
+      const ContextId context = 1 + next++ % queues;
+      std::vector<Wait> waits;
+      for (uint64_t i = 1; i <= waits_per_job && i < queues; ++i) {
+        const ContextId other = 1 + (context - 1 + queues - i) % queues;
+        if (armed[other] > 0) waits.push_back({.point = {other, armed[other]}});
+      }
+      job = std::make_unique<Job>(absl::MakeConstSpan(&batch, 1), std::move(waits));
+      job->Arm({context, ++armed[context]}, 1);
+    }
+    state.ResumeTiming();
+    for (auto& job : jobs) scheduler.Add(std::move(job), 2);
+    uint64_t count = 0;
+    while (Job* job = scheduler.NextToRun(3)) {
+      hw::Completion completion;
+      completion.context = job->point().context;
+      completion.seqno = job->point().seqno;
+      scheduler.OnCompletion(completion, 4);
+      while (auto finished = scheduler.NextFinished()) ended[count++] = std::move(finished);
+    }
+    if (count != kJobsPerRound) state.SkipWithError("not every job ended");
+    state.PauseTiming();
+    for (auto& job : ended) job.reset();
+    state.ResumeTiming();
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kJobsPerRound));
+}
+BENCHMARK(BM_AddToFinished)->ArgNames({"queues", "waits"})->ArgsProduct({{1, 64, 4096}, {0, 2}});
+
+}  // namespace
+}  // namespace xeq::sched
+
+BENCHMARK_MAIN();

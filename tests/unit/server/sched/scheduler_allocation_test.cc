@@ -1,0 +1,70 @@
+// Goal: from Add to the end of a job the scheduler takes no memory, so that nothing can fail after a fence was
+// promised. Method: the global allocator counts.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "server/sched/scheduler.h"
+#include "tests/unit/server/sched/scheduler_fixture.h"
+
+namespace {
+size_t allocations = 0;
+}  // namespace
+
+void* operator new(size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace xeq::sched {
+namespace {
+
+TEST(SchedulerAllocationTest, NothingIsAllocatedBetweenAddAndEnd) {
+  constexpr uint64_t kJobs = 1000;
+  Scheduler scheduler;
+  for (ContextId context : {1, 2}) {
+    QueueSpec spec;
+    spec.context = context;
+    spec.hw = std::make_unique<FakeHwQueue>();
+    spec.credits = 64;
+    scheduler.AddQueue(std::move(spec));
+  }
+  const uint64_t batch = 0x1000;
+  std::vector<std::unique_ptr<Job>> jobs;
+  for (uint64_t seqno = 1; seqno <= kJobs; ++seqno) {
+    jobs.push_back(std::make_unique<Job>(absl::MakeConstSpan(&batch, 1), std::vector<Wait>{}));
+    jobs.back()->Arm({1, seqno}, 1);
+    std::vector<Wait> waits{{.point = {1, seqno}}};
+    jobs.push_back(std::make_unique<Job>(absl::MakeConstSpan(&batch, 1), std::move(waits)));
+    jobs.back()->Arm({2, seqno}, 1);
+  }
+  const size_t before = allocations;
+  ASSERT_GT(before, 2 * kJobs) << "the counter counts";
+  uint64_t ended = 0;
+  uint64_t failed = 0;
+  for (auto& job : jobs) scheduler.Add(std::move(job), 2);
+  while (Job* job = scheduler.NextToRun(3)) {
+    hw::Completion completion;
+    completion.context = job->point().context;
+    completion.seqno = job->point().seqno;
+    // Every third job of the first queue's dependants meets a failure without a ban.
+    completion.status = completion.seqno % 3 == 0 ? hw::JobStatus::kCancelled : hw::JobStatus::kOk;
+    scheduler.OnCompletion(completion, 4);
+    while (auto finished = scheduler.NextFinished()) {
+      ++ended;
+      failed += finished->result.outcome == Outcome::kOk ? 0 : 1;
+    }
+  }
+  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(ended, 2 * kJobs);
+  EXPECT_GT(failed, kJobs / 2);
+}
+
+}  // namespace
+}  // namespace xeq::sched

@@ -30,13 +30,13 @@ std::vector<Wait> Fold(std::vector<Wait> waits) {
 }  // namespace
 
 Job::Job(absl::Span<const uint64_t> batches, std::vector<Wait> waits)
-    : batch_count_(static_cast<uint8_t>(batches.size())), waits_(Fold(std::move(waits))) {
+    : Message(Kind::kJob), batch_count_(static_cast<uint8_t>(batches.size())), waits_(Fold(std::move(waits))) {
   assert(!batches.empty() && batches.size() <= batches_.size());
   std::copy(batches.begin(), batches.end(), batches_.begin());
 }
 
 Job::Job(std::unique_ptr<hw::BindOp> bind, std::vector<Wait> waits)
-    : bind_(std::move(bind)), waits_(Fold(std::move(waits))) {
+    : Message(Kind::kJob), bind_(std::move(bind)), waits_(Fold(std::move(waits))) {
   assert(bind_ != nullptr);
 }
 

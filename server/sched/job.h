@@ -11,6 +11,7 @@
 #include "hw/clock.h"
 #include "hw/device.h"
 #include "hw/types.h"
+#include "server/sched/inbox.h"
 
 namespace xeq::sched {
 
@@ -83,7 +84,7 @@ struct StageTimes {
 
 // All memory that a job needs on its way is taken when it is made, by the thread that serves the client; from Arm on
 // it belongs to the device thread, which frees it after its end was told.
-class Job {
+class Job : public Message {
  public:
   // An execution job of `batches.size()` lanes, or, with `bind`, a change of page tables on a VM's timeline.
   Job(absl::Span<const uint64_t> batches, std::vector<Wait> waits);
@@ -107,7 +108,7 @@ class Job {
   Timeline* timeline = nullptr;
   // How many of waits(), from the front, are met.
   uint32_t waits_met = 0;
-  // Link of whichever list holds the job: its queue, the inbox, the finished list.
+  // Link of whichever list holds the job: queued, on the device, finished.
   Job* next = nullptr;
 
  private:

@@ -48,9 +48,16 @@ void Scheduler::AddQueue(QueueSpec queue) {
 
 void Scheduler::Add(std::unique_ptr<Job> job, hw::Nanos now) {
   Timeline& timeline = Find(job->point().context);
-  assert(timeline.state != Timeline::State::kInactive);
   job->timeline = &timeline;
   ++jobs_;
+  if (timeline.state == Timeline::State::kInactive) {
+    // Armed by a thread that did not know yet.
+    job->result = timeline.doom;
+    if (job->result.root.context == 0) job->result.root = job->point();
+    Finish(timeline, std::move(job), now);
+    Settle(now);
+    return;
+  }
   const bool is_head = timeline.queued.empty();
   timeline.queued.PushBack(std::move(job));
   // Behind another job nothing can happen to it yet.
@@ -63,6 +70,7 @@ void Scheduler::OnCompletion(const hw::Completion& completion, hw::Nanos now) {
   Timeline& timeline = Find(completion.context);
   assert(!timeline.on_device.empty() && timeline.on_device.front()->point().seqno == completion.seqno);
   std::unique_ptr<Job> job = timeline.on_device.PopFront();
+  --jobs_on_device_;
   timeline.running_since = now;
   job->times.gpu_start = completion.gpu_start_ns;
   job->times.gpu_end = completion.gpu_end_ns;
@@ -98,10 +106,20 @@ void Scheduler::Forget(ContextId context) {
   timelines_.erase(found);
 }
 
+void Scheduler::CloseAll(hw::Nanos now) {
+  for (auto& [context, timeline] : timelines_) Close(context, now);
+}
+
 void Scheduler::OnDeviceLost(hw::Nanos now) {
   device_lost_ = true;
   for (auto& [context, timeline] : timelines_) {
     if (!timeline->doomed) Doom(*timeline, {Outcome::kDeviceLost, {}, Outcome::kDeviceLost, {}});
+    while (!timeline->on_device.empty()) {
+      std::unique_ptr<Job> job = timeline->on_device.PopFront();
+      --jobs_on_device_;
+      job->result = {Outcome::kDeviceLost, job->point(), Outcome::kDeviceLost, {}};
+      Finish(*timeline, std::move(job), now);
+    }
     Touch(*timeline);
   }
   Settle(now);
@@ -141,6 +159,7 @@ Job* Scheduler::NextToRun(hw::Nanos now) {
       running->times.dispatched = now;
       if (timeline->on_device.empty()) timeline->running_since = now;
       timeline->on_device.PushBack(std::move(job));
+      ++jobs_on_device_;
       Touch(*timeline);
       Settle(now);
       return running;

@@ -45,7 +45,8 @@ class Scheduler {
   void Close(ContextId context, hw::Nanos now);
   // Frees an inactive timeline. Nothing waits for its points any more, since all have ended.
   void Forget(ContextId context);
-  // What is queued ends with kDeviceLost; the device reports what was on it by itself.
+  void CloseAll(hw::Nanos now);
+  // Everything ends with kDeviceLost, and so does whatever is added later. No completion may follow.
   void OnDeviceLost(hw::Nanos now);
 
   // ---- The watchdog. Calls `check(timeline)`, which returns a hw::Progress, for each queue whose oldest job has been
@@ -75,6 +76,8 @@ class Scheduler {
 
   // Jobs that were added and have not come out of NextFinished.
   uint64_t jobs() const { return jobs_; }
+  // Jobs handed out by NextToRun whose completion has not come.
+  uint64_t jobs_on_device() const { return jobs_on_device_; }
 
  private:
   // A first-in-first-out list of timelines, linked through one of their members.
@@ -122,6 +125,7 @@ class Scheduler {
   TimelineList<&Timeline::next_work> inactive_;
   JobList finished_;
   uint64_t jobs_ = 0;
+  uint64_t jobs_on_device_ = 0;
   bool device_lost_ = false;
 };
 

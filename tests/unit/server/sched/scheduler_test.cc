@@ -176,6 +176,15 @@ TEST_F(SchedulerTest, IdleQueueIsInactiveAtOnceWhenClosed) {
   EXPECT_THAT(inactive, ElementsAre(1));
 }
 
+TEST_F(SchedulerTest, JobThatComesAfterItsQueueBecameInactiveIsCancelled) {
+  Queue(1);
+  Close(1);
+  const Point late = Submit(1);
+  EXPECT_EQ(ResultOf(late).outcome, Outcome::kCancelled);
+  EXPECT_EQ(ResultOf(late).root, late);
+  EXPECT_EQ(scheduler.jobs(), 0u);
+}
+
 TEST_F(SchedulerTest, WatchdogCancelsOnlyWhoUsedUpTheEngine) {
   Queue(1, 1, hw::Priority::kNormal, /*job_timeout_ns=*/100);
   const Point spinner = Submit(1);
@@ -212,13 +221,13 @@ TEST_F(SchedulerTest, DeviceLossEndsEverything) {
   const Point blocked = Submit(2, {queued});
   scheduler.OnDeviceLost(now);
   Pump();
-  Complete(1, hw::JobStatus::kDeviceLost);
   Queue(3);
   const Point late = Submit(3);
   for (const Point& point : {running, queued, blocked, late}) {
     EXPECT_EQ(ResultOf(point).root_outcome, Outcome::kDeviceLost);
   }
   EXPECT_EQ(scheduler.jobs(), 0u);
+  EXPECT_EQ(scheduler.jobs_on_device(), 0u);
 }
 
 TEST_F(SchedulerTest, BindRunsInItsTurnOnATimelineWithoutHardware) {

@@ -1,0 +1,230 @@
+#include "tests/fakes/manual_device.h"
+
+#include <cstring>
+#include <utility>
+
+namespace xeq::fakes {
+namespace {
+
+constexpr uint64_t kRegionBytes = 64 << 20;
+
+class ManualBuffer : public hw::Buffer {
+ public:
+  explicit ManualBuffer(uint64_t size_bytes) : bytes_(size_bytes) {}
+  uint64_t size_bytes() const override { return bytes_.size(); }
+  absl::Status Write(uint64_t offset, absl::Span<const std::byte> data) override {
+    if (!Fits(offset, data.size())) return absl::InvalidArgumentError("outside the buffer");
+    std::memcpy(bytes_.data() + offset, data.data(), data.size());
+    return absl::OkStatus();
+  }
+  absl::Status Read(uint64_t offset, absl::Span<std::byte> data) const override {
+    if (!Fits(offset, data.size())) return absl::InvalidArgumentError("outside the buffer");
+    std::memcpy(data.data(), bytes_.data() + offset, data.size());
+    return absl::OkStatus();
+  }
+
+ private:
+  bool Fits(uint64_t offset, uint64_t size) const { return offset <= bytes_.size() && size <= bytes_.size() - offset; }
+  std::vector<std::byte> bytes_;
+};
+
+class ManualVm : public hw::Vm {};
+class ManualBind : public hw::BindOp {};
+
+}  // namespace
+
+class ManualDevice::ManualQueue : public hw::Queue {
+ public:
+  ManualQueue(ManualDevice& device, uint64_t context) : device_(device), context(context) {
+    absl::MutexLock lock(&device_.mutex_);
+    ++device_.live_queues_;
+  }
+  ~ManualQueue() override {
+    absl::MutexLock lock(&device_.mutex_);
+    --device_.live_queues_;
+  }
+
+ private:
+  ManualDevice& device_;
+
+ public:
+  const uint64_t context;
+};
+
+ManualDevice::ManualDevice() {
+  info_.id = "0000:00:02.0";
+  info_.name = "hand-cranked";
+  info_.backend = "manual";
+  info_.submission = "manual";
+  info_.vendor_id = 0x8086;
+  info_.device_id = 0x9a49;
+  info_.engines = {{hw::EngineClass::kCopy, 0, "bcs0"}};
+  info_.regions = {{0, hw::MemoryKind::kSystem, kRegionBytes, hw::kPageBytes}};
+  info_.timestamp_frequency_hz = 19'200'000;
+  info_.jobs_per_queue_max = 64;
+}
+
+ManualDevice::~ManualDevice() { Stop(); }
+
+int ManualDevice::Advance(uint64_t context, int jobs) {
+  absl::MutexLock lock(&mutex_);
+  int ended = 0;
+  for (; ended < jobs && !queues_[context].running.empty(); ++ended) End(context, hw::JobStatus::kOk);
+  return ended;
+}
+
+void ManualDevice::Fail(uint64_t context, hw::JobStatus status) {
+  absl::MutexLock lock(&mutex_);
+  while (!queues_[context].running.empty()) End(context, std::exchange(status, hw::JobStatus::kCancelled));
+}
+
+void ManualDevice::SetProgress(uint64_t context, hw::Progress progress) {
+  absl::MutexLock lock(&mutex_);
+  queues_[context].progress = progress;
+}
+
+void ManualDevice::RunFreely() {
+  absl::MutexLock lock(&mutex_);
+  run_freely_ = true;
+  for (auto& [context, state] : queues_) {
+    while (!state.running.empty()) End(context, hw::JobStatus::kOk);
+  }
+}
+
+void ManualDevice::IgnoreCancels() {
+  absl::MutexLock lock(&mutex_);
+  ignore_cancels_ = true;
+}
+
+void ManualDevice::Lose() {
+  absl::MutexLock lock(&mutex_);
+  for (auto& [context, state] : queues_) {
+    while (!state.running.empty()) End(context, hw::JobStatus::kDeviceLost);
+  }
+  lost_ = true;
+}
+
+bool ManualDevice::WaitForSubmitted(uint64_t context, uint64_t count) {
+  absl::MutexLock lock(&mutex_);
+  auto reached = [this, context, count]()
+                     ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return queues_[context].submitted >= count; };
+  return mutex_.AwaitWithTimeout(absl::Condition(&reached), absl::Seconds(10));
+}
+
+uint64_t ManualDevice::binds() const {
+  absl::MutexLock lock(&mutex_);
+  return binds_;
+}
+
+uint64_t ManualDevice::live_queues() const {
+  absl::MutexLock lock(&mutex_);
+  return live_queues_;
+}
+
+absl::Status ManualDevice::Start(Listener& listener) {
+  listener_ = &listener;
+  source_ = std::thread([this] { Deliver(); });
+  return absl::OkStatus();
+}
+
+void ManualDevice::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (source_.joinable()) source_.join();
+}
+
+absl::StatusOr<std::shared_ptr<hw::Buffer>> ManualDevice::CreateBuffer(const hw::BufferSpec& spec) {
+  if (spec.region != 0 || spec.size_bytes == 0) return absl::InvalidArgumentError("no such buffer");
+  absl::MutexLock lock(&mutex_);
+  if (spec.size_bytes > kRegionBytes - used_bytes_) return absl::ResourceExhaustedError("the region is full");
+  used_bytes_ += spec.size_bytes;
+  return std::shared_ptr<hw::Buffer>(new ManualBuffer(spec.size_bytes), [this](hw::Buffer* buffer) {
+    absl::MutexLock lock(&mutex_);
+    used_bytes_ -= buffer->size_bytes();
+    delete buffer;
+  });
+}
+
+uint64_t ManualDevice::RegionUsedBytes(uint16_t) const {
+  absl::MutexLock lock(&mutex_);
+  return used_bytes_;
+}
+
+absl::StatusOr<std::shared_ptr<hw::Vm>> ManualDevice::CreateVm() { return std::make_shared<ManualVm>(); }
+
+absl::StatusOr<std::unique_ptr<hw::Queue>> ManualDevice::CreateQueue(const hw::QueueSpec& spec,
+                                                                     std::shared_ptr<hw::Vm>) {
+  return std::make_unique<ManualQueue>(*this, spec.context);
+}
+
+absl::StatusOr<std::unique_ptr<hw::BindOp>> ManualDevice::PrepareBind(std::shared_ptr<hw::Vm>, const hw::BindSpec&) {
+  return std::make_unique<ManualBind>();
+}
+
+void ManualDevice::Submit(hw::Queue& queue, uint64_t seqno, absl::Span<const uint64_t>) {
+  const uint64_t context = static_cast<ManualQueue&>(queue).context;
+  absl::MutexLock lock(&mutex_);
+  State& state = queues_[context];
+  ++state.submitted;
+  state.running.push_back(seqno);
+  if (lost_) {
+    End(context, hw::JobStatus::kDeviceLost);
+  } else if (run_freely_) {
+    End(context, hw::JobStatus::kOk);
+  }
+}
+
+void ManualDevice::Bind(hw::BindOp&) {
+  absl::MutexLock lock(&mutex_);
+  ++binds_;
+}
+
+hw::Progress ManualDevice::CheckProgress(hw::Queue& queue) {
+  absl::MutexLock lock(&mutex_);
+  return queues_[static_cast<ManualQueue&>(queue).context].progress;
+}
+
+void ManualDevice::Cancel(hw::Queue& queue, hw::JobStatus head_status) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (ignore_cancels_) return;
+  }
+  Fail(static_cast<ManualQueue&>(queue).context, head_status);
+}
+
+void ManualDevice::End(uint64_t context, hw::JobStatus status) {
+  State& state = queues_[context];
+  hw::Completion completion;
+  completion.context = context;
+  completion.seqno = state.running.front();
+  completion.status = status;
+  state.running.pop_front();
+  ended_.push_back(completion);
+}
+
+void ManualDevice::Deliver() {
+  bool told_lost = false;
+  for (;;) {
+    std::vector<hw::Completion> ended;
+    bool lost = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      auto due = [this, told_lost]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return !ended_.empty() || stopping_ || (lost_ && !told_lost);
+      };
+      mutex_.Await(absl::Condition(&due));
+      if (stopping_) return;
+      ended.swap(ended_);
+      lost = lost_ && !told_lost;
+    }
+    if (!ended.empty()) listener_->OnCompletions(ended);
+    if (lost) {
+      told_lost = true;
+      listener_->OnDeviceLost(absl::UnavailableError("lost by the test"));
+    }
+  }
+}
+
+}  // namespace xeq::fakes

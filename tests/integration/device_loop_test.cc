@@ -1,0 +1,244 @@
+// Goal: the device thread carries jobs, ends and control messages between many threads without losing, doubling or
+// reordering any. Method: a hand-cranked device, an observer that can be waited for, and threads that submit at once.
+#include "server/sched/device_loop.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "tests/fakes/manual_device.h"
+
+namespace xeq::sched {
+namespace {
+
+using ::testing::ElementsAre;
+
+class RecordingObserver : public Observer {
+ public:
+  void OnFinished(absl::Span<Job* const> jobs) override {
+    absl::MutexLock lock(&mutex_);
+    for (const Job* job : jobs) {
+      ended_.push_back(job->point());
+      outcomes_.push_back(job->result.outcome);
+    }
+  }
+  void OnBanned(ContextId context, const Result&) override {
+    absl::MutexLock lock(&mutex_);
+    banned_.push_back(context);
+  }
+  void OnInactive(ContextId context) override {
+    absl::MutexLock lock(&mutex_);
+    inactive_.push_back(context);
+  }
+
+  bool WaitForEnded(size_t count) {
+    absl::MutexLock lock(&mutex_);
+    auto reached = [this, count]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ended_.size() >= count; };
+    return mutex_.AwaitWithTimeout(absl::Condition(&reached), absl::Seconds(20));
+  }
+  bool WaitForInactive(size_t count) {
+    absl::MutexLock lock(&mutex_);
+    auto reached = [this, count]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return inactive_.size() >= count; };
+    return mutex_.AwaitWithTimeout(absl::Condition(&reached), absl::Seconds(20));
+  }
+  std::vector<Point> ended() {
+    absl::MutexLock lock(&mutex_);
+    return ended_;
+  }
+  std::vector<Outcome> outcomes() {
+    absl::MutexLock lock(&mutex_);
+    return outcomes_;
+  }
+  std::vector<ContextId> banned() {
+    absl::MutexLock lock(&mutex_);
+    return banned_;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::vector<Point> ended_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Outcome> outcomes_ ABSL_GUARDED_BY(mutex_);
+  std::vector<ContextId> banned_ ABSL_GUARDED_BY(mutex_);
+  std::vector<ContextId> inactive_ ABSL_GUARDED_BY(mutex_);
+};
+
+std::unique_ptr<Job> MakeJob(Point point, std::vector<Wait> waits = {}) {
+  const uint64_t batch = 0x1000;
+  auto job = std::make_unique<Job>(absl::MakeConstSpan(&batch, 1), std::move(waits));
+  job->Arm(point, hw::MonotonicNow());
+  return job;
+}
+
+class DeviceLoopTest : public ::testing::Test {
+ protected:
+  void StartLoop(const DeviceLoopOptions& options = {}) {
+    loop_ = std::make_unique<DeviceLoop>(device_, nullptr, options);
+    ASSERT_TRUE(loop_->Start().ok());
+  }
+
+  ContextId Queue(uint32_t credits = 64, hw::Nanos job_timeout_ns = hw::kNever) {
+    QueueSpec spec;
+    spec.context = loop_->NewContext();
+    const ContextId context = spec.context;
+    spec.hw = device_.CreateQueue({.context = context}, nullptr).value();
+    spec.credits = credits;
+    spec.job_timeout_ns = job_timeout_ns;
+    spec.observer = observer_;
+    EXPECT_TRUE(loop_->PostQueue(std::move(spec)).ok());
+    return context;
+  }
+
+  void Submit(Point point, std::vector<Wait> waits = {}) {
+    auto ticket = loop_->Reserve(1);
+    ASSERT_TRUE(ticket.ok()) << ticket.status();
+    loop_->Post(*ticket, MakeJob(point, std::move(waits)));
+    loop_->Wake();
+  }
+
+  fakes::ManualDevice device_;
+  std::shared_ptr<RecordingObserver> observer_ = std::make_shared<RecordingObserver>();
+  std::unique_ptr<DeviceLoop> loop_;
+};
+
+TEST_F(DeviceLoopTest, JobsGoOutAndTheirEndsComeBackInOrder) {
+  StartLoop();
+  const ContextId a = Queue();
+  const ContextId b = Queue();
+  Submit({a, 1});
+  Submit({b, 1}, {{.point = {a, 1}}});
+  Submit({a, 2});
+  ASSERT_TRUE(device_.WaitForSubmitted(a, 2));
+  EXPECT_EQ(device_.Advance(a, 1), 1);
+  ASSERT_TRUE(device_.WaitForSubmitted(b, 1));
+  device_.Advance(b, 1);
+  ASSERT_TRUE(observer_->WaitForEnded(2));
+  device_.Advance(a, 1);
+  ASSERT_TRUE(observer_->WaitForEnded(3));
+  EXPECT_THAT(observer_->ended(), ElementsAre(Point{a, 1}, Point{b, 1}, Point{a, 2}));
+}
+
+TEST_F(DeviceLoopTest, BindsAreCarriedOutOnTheDeviceThread) {
+  StartLoop();
+  QueueSpec spec;
+  spec.context = loop_->NewContext();
+  spec.observer = observer_;
+  const ContextId vm = spec.context;
+  ASSERT_TRUE(loop_->PostQueue(std::move(spec)).ok());
+  auto ticket = loop_->Reserve(1);
+  ASSERT_TRUE(ticket.ok());
+  auto job = std::make_unique<Job>(device_.PrepareBind(nullptr, {}).value(), std::vector<Wait>{});
+  job->Arm({vm, 1}, hw::MonotonicNow());
+  loop_->Post(*ticket, std::move(job));
+  loop_->Wake();
+  ASSERT_TRUE(observer_->WaitForEnded(1));
+  EXPECT_EQ(device_.binds(), 1u);
+}
+
+TEST_F(DeviceLoopTest, FullInboxRefusesBeforeAnythingIsConsumed) {
+  StartLoop({.inbox_capacity = 4});
+  {
+    auto granted = loop_->Reserve(4);
+    ASSERT_TRUE(granted.ok());
+    EXPECT_EQ(loop_->Reserve(1).status().code(), absl::StatusCode::kResourceExhausted);
+  }
+  EXPECT_TRUE(loop_->Reserve(4).ok()) << "an unused ticket gives its room back";
+  EXPECT_EQ(loop_->Reserve(5).status().code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(DeviceLoopTest, HungJobIsCancelledByTheWatchdogAndItsQueueBanned) {
+  StartLoop({.watchdog_period_ns = hw::kNanosPerMilli});
+  const ContextId spinner = Queue(64, /*job_timeout_ns=*/5 * hw::kNanosPerMilli);
+  device_.SetProgress(spinner, {.started = true, .gpu_time_ns = hw::kNanosPerSecond});
+  Submit({spinner, 1});
+  Submit({spinner, 2});
+  ASSERT_TRUE(observer_->WaitForEnded(2));
+  EXPECT_THAT(observer_->outcomes(), ElementsAre(Outcome::kHang, Outcome::kCancelled));
+  EXPECT_THAT(observer_->banned(), ElementsAre(spinner));
+}
+
+TEST_F(DeviceLoopTest, CloseReturnsTheHardwareQueue) {
+  StartLoop();
+  const ContextId queue = Queue();
+  Submit({queue, 1});
+  ASSERT_TRUE(device_.WaitForSubmitted(queue, 1));
+  loop_->PostClose(queue);
+  ASSERT_TRUE(observer_->WaitForInactive(1));
+  EXPECT_THAT(observer_->outcomes(), ElementsAre(Outcome::kCancelled));
+  EXPECT_EQ(device_.live_queues(), 0u);
+  loop_->PostForget(queue);
+}
+
+TEST_F(DeviceLoopTest, LostDeviceEndsEverythingAndRefusesMore) {
+  StartLoop();
+  const ContextId queue = Queue(/*credits=*/1);
+  Submit({queue, 1});
+  Submit({queue, 2});
+  ASSERT_TRUE(device_.WaitForSubmitted(queue, 1));
+  device_.Lose();
+  ASSERT_TRUE(observer_->WaitForEnded(2));
+  EXPECT_THAT(observer_->outcomes(), ElementsAre(Outcome::kDeviceLost, Outcome::kDeviceLost));
+  EXPECT_EQ(loop_->Reserve(1).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(DeviceLoopTest, StopEndsWhatRunsAndWhatIsQueued) {
+  StartLoop();
+  const ContextId queue = Queue(/*credits=*/1);
+  Submit({queue, 1});
+  Submit({queue, 2});
+  loop_->Stop();
+  loop_->Stop();
+  EXPECT_THAT(observer_->outcomes(), ElementsAre(Outcome::kCancelled, Outcome::kCancelled));
+  EXPECT_EQ(loop_->Reserve(1).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(DeviceLoopTest, StopDoesNotWaitForeverForADeviceThatHangs) {
+  StartLoop({.watchdog_period_ns = hw::kNanosPerMilli, .stop_timeout_ns = 10 * hw::kNanosPerMilli});
+  const ContextId queue = Queue();
+  Submit({queue, 1});
+  ASSERT_TRUE(device_.WaitForSubmitted(queue, 1));
+  device_.IgnoreCancels();
+  loop_->Stop();
+  EXPECT_THAT(observer_->outcomes(), ElementsAre(Outcome::kDeviceLost));
+}
+
+TEST_F(DeviceLoopTest, ManyThreadsLoseAndReorderNothing) {
+  constexpr int kThreads = 8;
+  constexpr uint64_t kJobs = 2000;
+  StartLoop();
+  device_.RunFreely();
+  std::vector<ContextId> queues;
+  for (int i = 0; i < kThreads; ++i) queues.push_back(Queue(/*credits=*/4));
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([this, context = queues[i]] {
+      for (uint64_t seqno = 1; seqno <= kJobs; ++seqno) Submit({context, seqno});
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_TRUE(observer_->WaitForEnded(kThreads * kJobs));
+  std::map<ContextId, uint64_t> last;
+  for (const Point& point : observer_->ended()) {
+    ASSERT_EQ(point.seqno, last[point.context] + 1);
+    last[point.context] = point.seqno;
+  }
+  EXPECT_EQ(observer_->ended().size(), kThreads * kJobs);
+}
+
+TEST_F(DeviceLoopTest, CloseRacesWithSubmitAndEveryJobEnds) {
+  constexpr uint64_t kRounds = 200;
+  StartLoop();
+  device_.RunFreely();
+  for (uint64_t round = 0; round < kRounds; ++round) {
+    const ContextId context = Queue(/*credits=*/2);
+    std::thread closer([this, context] { loop_->PostClose(context); });
+    for (uint64_t seqno = 1; seqno <= 5; ++seqno) Submit({context, seqno});
+    closer.join();
+  }
+  ASSERT_TRUE(observer_->WaitForEnded(kRounds * 5));
+  ASSERT_TRUE(observer_->WaitForInactive(kRounds));
+  EXPECT_EQ(device_.live_queues(), 0u);
+}
+
+}  // namespace
+}  // namespace xeq::sched

@@ -2,25 +2,12 @@
 // promised. Method: the global allocator counts.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
 #include <utility>
 #include <vector>
 
 #include "server/sched/scheduler.h"
+#include "tests/fakes/counting_allocator.h"
 #include "tests/unit/server/sched/scheduler_fixture.h"
-
-namespace {
-size_t allocations = 0;
-}  // namespace
-
-void* operator new(size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace xeq::sched {
 namespace {
@@ -44,7 +31,7 @@ TEST(SchedulerAllocationTest, NothingIsAllocatedBetweenAddAndEnd) {
     jobs.push_back(std::make_unique<Job>(absl::MakeConstSpan(&batch, 1), std::move(waits)));
     jobs.back()->Arm({2, seqno}, 1);
   }
-  const size_t before = allocations;
+  const size_t before = fakes::Allocations();
   ASSERT_GT(before, 2 * kJobs) << "the counter counts";
   uint64_t ended = 0;
   uint64_t failed = 0;
@@ -61,7 +48,7 @@ TEST(SchedulerAllocationTest, NothingIsAllocatedBetweenAddAndEnd) {
       failed += finished->result.outcome == Outcome::kOk ? 0 : 1;
     }
   }
-  EXPECT_EQ(allocations, before);
+  EXPECT_EQ(fakes::Allocations(), before);
   EXPECT_EQ(ended, 2 * kJobs);
   EXPECT_GT(failed, kJobs / 2);
 }

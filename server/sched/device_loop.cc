@@ -62,9 +62,10 @@ void DeviceLoop::Stop() {
   thread_.join();
   {
     // The completion source may wait for room that nobody makes any more.
-    absl::MutexLock lock(&mutex_);
+    hw::MutexLock lock(mutex_);
     accepts_completions_ = false;
   }
+  has_room_.NotifyAll();
   device_.Stop();
 }
 
@@ -113,12 +114,8 @@ void DeviceLoop::Wake() {
 void DeviceLoop::OnCompletions(absl::Span<const hw::Completion> completions) {
   while (!completions.empty()) {
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(
-          +[](DeviceLoop* loop) ABSL_EXCLUSIVE_LOCKS_REQUIRED(loop->mutex_) {
-            return loop->completions_.size() < kCompletionsMax || !loop->accepts_completions_;
-          },
-          this));
+      hw::MutexLock lock(mutex_);
+      while (completions_.size() == kCompletionsMax && accepts_completions_) has_room_.Wait(mutex_);
       if (!accepts_completions_) return;
       const size_t room = std::min(completions.size(), kCompletionsMax - completions_.size());
       completions_.insert(completions_.end(), completions.begin(), completions.begin() + room);
@@ -194,9 +191,10 @@ void DeviceLoop::DrainInbox(hw::Nanos now) {
 
 void DeviceLoop::DrainCompletions(hw::Nanos now) {
   {
-    absl::MutexLock lock(&mutex_);
+    hw::MutexLock lock(mutex_);
     draining_.swap(completions_);
   }
+  if (draining_.size() == kCompletionsMax) has_room_.NotifyAll();
   if (!told_device_lost_) {
     for (const hw::Completion& completion : draining_) scheduler_.OnCompletion(completion, now);
   }
@@ -256,7 +254,7 @@ void DeviceLoop::FlushTold() {
 bool DeviceLoop::HasInput() {
   if (!inbox_.empty()) return true;
   if (device_lost_.load() && !told_device_lost_) return true;
-  absl::MutexLock lock(&mutex_);
+  hw::MutexLock lock(mutex_);
   return !completions_.empty();
 }
 

@@ -17,8 +17,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "hw/device.h"
+#include "hw/mutex.h"
 #include "server/sched/inbox.h"
 #include "server/sched/job.h"
 #include "server/sched/observer.h"
@@ -123,9 +123,10 @@ class DeviceLoop : private hw::Device::Listener {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> device_lost_{false};
 
-  absl::Mutex mutex_;
+  hw::Mutex mutex_;
   // From the completion source, which waits while they are at the bound.
   std::vector<hw::Completion> completions_ ABSL_GUARDED_BY(mutex_);
+  hw::CondVar has_room_;
   bool accepts_completions_ ABSL_GUARDED_BY(mutex_) = true;
 
   // Device thread only.

@@ -27,7 +27,7 @@ class PointResults {
   // With kFailed, `result` (which may be null) tells why.
   State Find(uint64_t seqno, Result* result) const;
 
-  static constexpr size_t kRangesMax = 256;
+  static constexpr size_t kRangesMax = 64;
 
  private:
   struct Range {

@@ -36,11 +36,11 @@ class ManualBind : public hw::BindOp {};
 class ManualDevice::ManualQueue : public hw::Queue {
  public:
   ManualQueue(ManualDevice& device, uint64_t context) : device_(device), context(context) {
-    absl::MutexLock lock(&device_.mutex_);
+    hw::MutexLock lock(device_.mutex_);
     ++device_.live_queues_;
   }
   ~ManualQueue() override {
-    absl::MutexLock lock(&device_.mutex_);
+    hw::MutexLock lock(device_.mutex_);
     --device_.live_queues_;
   }
 
@@ -67,24 +67,24 @@ ManualDevice::ManualDevice() {
 ManualDevice::~ManualDevice() { Stop(); }
 
 int ManualDevice::Advance(uint64_t context, int jobs) {
-  absl::MutexLock lock(&mutex_);
+  hw::MutexLock lock(mutex_);
   int ended = 0;
   for (; ended < jobs && !queues_[context].running.empty(); ++ended) End(context, hw::JobStatus::kOk);
   return ended;
 }
 
 void ManualDevice::Fail(uint64_t context, hw::JobStatus status) {
-  absl::MutexLock lock(&mutex_);
+  hw::MutexLock lock(mutex_);
   while (!queues_[context].running.empty()) End(context, std::exchange(status, hw::JobStatus::kCancelled));
 }
 
 void ManualDevice::SetProgress(uint64_t context, hw::Progress progress) {
-  absl::MutexLock lock(&mutex_);
+  hw::MutexLock lock(mutex_);
   queues_[context].progress = progress;
 }
 
 void ManualDevice::RunFreely() {
-  absl::MutexLock lock(&mutex_);
+  hw::MutexLock lock(mutex_);
   run_freely_ = true;
   for (auto& [context, state] : queues_) {
     while (!state.running.empty()) End(context, hw::JobStatus::kOk);
@@ -92,32 +92,35 @@ void ManualDevice::RunFreely() {
 }
 
 void ManualDevice::IgnoreCancels() {
-  absl::MutexLock lock(&mutex_);
+  hw::MutexLock lock(mutex_);
   ignore_cancels_ = true;
 }
 
 void ManualDevice::Lose() {
-  absl::MutexLock lock(&mutex_);
+  hw::MutexLock lock(mutex_);
   for (auto& [context, state] : queues_) {
     while (!state.running.empty()) End(context, hw::JobStatus::kDeviceLost);
   }
   lost_ = true;
+  changed_.NotifyAll();
 }
 
 bool ManualDevice::WaitForSubmitted(uint64_t context, uint64_t count) {
-  absl::MutexLock lock(&mutex_);
-  auto reached = [this, context, count]()
-                     ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return queues_[context].submitted >= count; };
-  return mutex_.AwaitWithTimeout(absl::Condition(&reached), absl::Seconds(10));
+  hw::MutexLock lock(mutex_);
+  const hw::Nanos deadline = hw::MonotonicNow() + 10 * hw::kNanosPerSecond;
+  while (queues_[context].submitted < count) {
+    if (!changed_.WaitUntil(mutex_, deadline)) return false;
+  }
+  return true;
 }
 
 uint64_t ManualDevice::binds() const {
-  absl::MutexLock lock(&mutex_);
+  hw::MutexLock lock(mutex_);
   return binds_;
 }
 
 uint64_t ManualDevice::live_queues() const {
-  absl::MutexLock lock(&mutex_);
+  hw::MutexLock lock(mutex_);
   return live_queues_;
 }
 
@@ -129,26 +132,27 @@ absl::Status ManualDevice::Start(Listener& listener) {
 
 void ManualDevice::Stop() {
   {
-    absl::MutexLock lock(&mutex_);
+    hw::MutexLock lock(mutex_);
     stopping_ = true;
   }
+  changed_.NotifyAll();
   if (source_.joinable()) source_.join();
 }
 
 absl::StatusOr<std::shared_ptr<hw::Buffer>> ManualDevice::CreateBuffer(const hw::BufferSpec& spec) {
   if (spec.region != 0 || spec.size_bytes == 0) return absl::InvalidArgumentError("no such buffer");
-  absl::MutexLock lock(&mutex_);
+  hw::MutexLock lock(mutex_);
   if (spec.size_bytes > kRegionBytes - used_bytes_) return absl::ResourceExhaustedError("the region is full");
   used_bytes_ += spec.size_bytes;
   return std::shared_ptr<hw::Buffer>(new ManualBuffer(spec.size_bytes), [this](hw::Buffer* buffer) {
-    absl::MutexLock lock(&mutex_);
+    hw::MutexLock lock(mutex_);
     used_bytes_ -= buffer->size_bytes();
     delete buffer;
   });
 }
 
 uint64_t ManualDevice::RegionUsedBytes(uint16_t) const {
-  absl::MutexLock lock(&mutex_);
+  hw::MutexLock lock(mutex_);
   return used_bytes_;
 }
 
@@ -165,9 +169,10 @@ absl::StatusOr<std::unique_ptr<hw::BindOp>> ManualDevice::PrepareBind(std::share
 
 void ManualDevice::Submit(hw::Queue& queue, uint64_t seqno, absl::Span<const uint64_t>) {
   const uint64_t context = static_cast<ManualQueue&>(queue).context;
-  absl::MutexLock lock(&mutex_);
+  hw::MutexLock lock(mutex_);
   State& state = queues_[context];
   ++state.submitted;
+  changed_.NotifyAll();
   state.running.push_back(seqno);
   if (lost_) {
     End(context, hw::JobStatus::kDeviceLost);
@@ -177,18 +182,18 @@ void ManualDevice::Submit(hw::Queue& queue, uint64_t seqno, absl::Span<const uin
 }
 
 void ManualDevice::Bind(hw::BindOp&) {
-  absl::MutexLock lock(&mutex_);
+  hw::MutexLock lock(mutex_);
   ++binds_;
 }
 
 hw::Progress ManualDevice::CheckProgress(hw::Queue& queue) {
-  absl::MutexLock lock(&mutex_);
+  hw::MutexLock lock(mutex_);
   return queues_[static_cast<ManualQueue&>(queue).context].progress;
 }
 
 void ManualDevice::Cancel(hw::Queue& queue, hw::JobStatus head_status) {
   {
-    absl::MutexLock lock(&mutex_);
+    hw::MutexLock lock(mutex_);
     if (ignore_cancels_) return;
   }
   Fail(static_cast<ManualQueue&>(queue).context, head_status);
@@ -202,6 +207,7 @@ void ManualDevice::End(uint64_t context, hw::JobStatus status) {
   completion.status = status;
   state.running.pop_front();
   ended_.push_back(completion);
+  changed_.NotifyAll();
 }
 
 void ManualDevice::Deliver() {
@@ -210,11 +216,8 @@ void ManualDevice::Deliver() {
     std::vector<hw::Completion> ended;
     bool lost = false;
     {
-      absl::MutexLock lock(&mutex_);
-      auto due = [this, told_lost]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        return !ended_.empty() || stopping_ || (lost_ && !told_lost);
-      };
-      mutex_.Await(absl::Condition(&due));
+      hw::MutexLock lock(mutex_);
+      while (ended_.empty() && !stopping_ && (!lost_ || told_lost)) changed_.Wait(mutex_);
       if (stopping_) return;
       ended.swap(ended_);
       lost = lost_ && !told_lost;

@@ -13,9 +13,8 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "hw/device.h"
+#include "hw/mutex.h"
 
 namespace xeq::fakes {
 
@@ -71,7 +70,8 @@ class ManualDevice : public hw::Device {
   void Deliver();
 
   hw::DeviceInfo info_;
-  mutable absl::Mutex mutex_;
+  mutable hw::Mutex mutex_;
+  hw::CondVar changed_;
   absl::flat_hash_map<uint64_t, State> queues_ ABSL_GUARDED_BY(mutex_);
   std::vector<hw::Completion> ended_ ABSL_GUARDED_BY(mutex_);
   bool run_freely_ ABSL_GUARDED_BY(mutex_) = false;

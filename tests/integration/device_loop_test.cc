@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <thread>
 
 #include "tests/fakes/manual_device.h"
@@ -17,46 +18,55 @@ using ::testing::ElementsAre;
 class RecordingObserver : public Observer {
  public:
   void OnFinished(absl::Span<Job* const> jobs) override {
-    absl::MutexLock lock(&mutex_);
+    hw::MutexLock lock(mutex_);
     for (const Job* job : jobs) {
       ended_.push_back(job->point());
       outcomes_.push_back(job->result.outcome);
     }
+    changed_.NotifyAll();
   }
   void OnBanned(ContextId context, const Result&) override {
-    absl::MutexLock lock(&mutex_);
+    hw::MutexLock lock(mutex_);
     banned_.push_back(context);
   }
   void OnInactive(ContextId context) override {
-    absl::MutexLock lock(&mutex_);
+    hw::MutexLock lock(mutex_);
     inactive_.push_back(context);
+    changed_.NotifyAll();
   }
 
   bool WaitForEnded(size_t count) {
-    absl::MutexLock lock(&mutex_);
-    auto reached = [this, count]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ended_.size() >= count; };
-    return mutex_.AwaitWithTimeout(absl::Condition(&reached), absl::Seconds(20));
+    hw::MutexLock lock(mutex_);
+    const hw::Nanos deadline = hw::MonotonicNow() + 20 * hw::kNanosPerSecond;
+    while (ended_.size() < count) {
+      if (!changed_.WaitUntil(mutex_, deadline)) return false;
+    }
+    return true;
   }
   bool WaitForInactive(size_t count) {
-    absl::MutexLock lock(&mutex_);
-    auto reached = [this, count]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return inactive_.size() >= count; };
-    return mutex_.AwaitWithTimeout(absl::Condition(&reached), absl::Seconds(20));
+    hw::MutexLock lock(mutex_);
+    const hw::Nanos deadline = hw::MonotonicNow() + 20 * hw::kNanosPerSecond;
+    while (inactive_.size() < count) {
+      if (!changed_.WaitUntil(mutex_, deadline)) return false;
+    }
+    return true;
   }
   std::vector<Point> ended() {
-    absl::MutexLock lock(&mutex_);
+    hw::MutexLock lock(mutex_);
     return ended_;
   }
   std::vector<Outcome> outcomes() {
-    absl::MutexLock lock(&mutex_);
+    hw::MutexLock lock(mutex_);
     return outcomes_;
   }
   std::vector<ContextId> banned() {
-    absl::MutexLock lock(&mutex_);
+    hw::MutexLock lock(mutex_);
     return banned_;
   }
 
  private:
-  absl::Mutex mutex_;
+  hw::Mutex mutex_;
+  hw::CondVar changed_;
   std::vector<Point> ended_ ABSL_GUARDED_BY(mutex_);
   std::vector<Outcome> outcomes_ ABSL_GUARDED_BY(mutex_);
   std::vector<ContextId> banned_ ABSL_GUARDED_BY(mutex_);

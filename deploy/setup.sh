@@ -1,4 +1,4 @@
-# Installs what deploy/packages lists and the machine lacks. Sourced by deploy/run and tests/run, from the project's root.
+# Installs what deploy/packages lists and the machine lacks. Sourced by tests/run, from the project's root.
 # A second run finds nothing to do and takes a fraction of a second.
 
 xeq_say() { printf '== %s\n' "$*"; }
@@ -40,7 +40,8 @@ xeq_setup() {
   if [ ! -e /usr/include/drm/xe_drm.h ] && grep -q '^VERSION_CODENAME=bookworm' /etc/os-release; then
     xeq_say "installing linux-libc-dev of bookworm-backports, for drm/xe_drm.h"
     xeq_add_backports
-    if ! { xeq_apt update && xeq_apt install -y --no-install-recommends -t bookworm-backports linux-libc-dev >/dev/null; }; then
+    if ! { xeq_apt update &&
+      xeq_apt install -y --no-install-recommends -t bookworm-backports linux-libc-dev >/dev/null; }; then
       xeq_say "not to be had: what needs drm/xe_drm.h is left out"
     fi
   fi

@@ -4,9 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#if __has_include(<drm/xe_drm.h>)
+#ifdef XEQ_HAVE_XE_DRM_H
 #include <drm/xe_drm.h>
-#define XEQ_HAVE_XE_DRM_H 1
 #endif
 
 namespace xeq::hw {

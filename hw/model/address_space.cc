@@ -44,7 +44,8 @@ bool AddressSpace::Write64(uint64_t address, uint64_t value) const { return Writ
 std::optional<Run> Ggtt::Translate(uint64_t address) const {
   const uint64_t page = address / kPage;
   if (page >= entries_.size()) return std::nullopt;
-  const uint64_t entry = entries_[page];
+  // The driver writes entries while engines read them.
+  const uint64_t entry = __atomic_load_n(&entries_[page], __ATOMIC_ACQUIRE);
   if ((entry & regs::kPtePresent) == 0) return std::nullopt;
   const uint64_t bytes = kPage - address % kPage;
   std::byte* host = memory_.Translate((entry & regs::kPteAddressMask) + address % kPage, bytes);

@@ -106,6 +106,8 @@ inline constexpr uint32_t kSemaphoreWaitPoll = 1u << 15;
 inline constexpr uint32_t kConditionalBatchBufferEndDwords = 4;
 inline constexpr uint32_t kConditionalCompareSemaphore = 1u << 21;
 inline constexpr uint32_t kConditionalMaskMode = 1u << 19;
+// Ends the batch of this level only, not all of them.
+inline constexpr uint32_t kConditionalEndLevel = 1u << 18;
 
 // MI_ATOMIC: 3 dwords (operands in GPR0 and GPR1) or 11 (inline).
 inline constexpr uint32_t kAtomicDwords = 3;

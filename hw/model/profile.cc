@@ -49,6 +49,12 @@ absl::Status ReadEngines(const std::string& origin, const json& list, Profile& p
     if (twice) return Bad(origin, "engines", absl::StrCat("has \"", name.get<std::string>(), "\" twice"));
     profile.engines.push_back(*engine);
   }
+  // No fuse takes these away on Gen12.0, so no driver asks.
+  for (const regs::HwClass always : {regs::HwClass::kRender, regs::HwClass::kCopy}) {
+    const bool there = std::any_of(profile.engines.begin(), profile.engines.end(),
+                                   [&](const ProfileEngine& engine) { return engine.engine_class == always; });
+    if (!there) return Bad(origin, "engines", "must have rcs0 and bcs0");
+  }
   return absl::OkStatus();
 }
 

@@ -33,8 +33,8 @@ inline constexpr uint64_t kProfileMemoryMibMin = 64;
 inline constexpr uint64_t kProfileMemoryMibMax = 1 << 20;
 
 // Reads a JSON object with any of the members
-//   "name": text; "address": "0000:00:02.0"; "device_id": "0x9a49"; "engines": ["rcs0", "bcs0", ...] (rcs0 or bcs0, and
-//   vcs0-7, vecs0-3; each once); "memory_mib": kProfileMemoryMibMin to kProfileMemoryMibMax.
+//   "name": text; "address": "0000:00:02.0"; "device_id": "0x9a49"; "engines": ["rcs0", "bcs0", ...] (rcs0 and bcs0,
+//   and any of vcs0-7, vecs0-3; each once); "memory_mib": kProfileMemoryMibMin to kProfileMemoryMibMax.
 // What is missing is as in Profile. NOT_FOUND: no such file. INVALID_ARGUMENT: names the member.
 absl::StatusOr<Profile> ReadProfile(const std::string& path);
 // The same, from text. `origin` is for messages.

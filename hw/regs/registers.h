@@ -153,10 +153,11 @@ inline constexpr uint32_t kForcewakeAckVe = 0xd70;
 inline constexpr uint32_t kGtVeboxVdboxDisable = 0x9140;  // 7:0 VCS absent, 19:16 VECS absent
 inline constexpr uint32_t kRpmConfig0 = 0xd00;            // 5:3 crystal: 1 is 19.2 MHz; 2:1 shift
 inline constexpr uint32_t kCtcMode = 0xa26c;
-// Page fault: ring fault register (0 valid, 2:1 type, 14:12 engine id), and address bits 43:12 and 47:44.
+// Page fault: ring fault register (0 valid, 2:1 type, 16:12 engine id), and address bits 43:12 and 47:44.
 inline constexpr uint32_t kRingFault = 0xcec4;
 inline constexpr uint32_t kRingFaultValid = 1u << 0;
 inline constexpr uint32_t kRingFaultEngineShift = 12;
+inline constexpr uint32_t kRingFaultEngineMask = 0x1f;
 inline constexpr uint32_t kFaultTlbData0 = 0xceb8;
 inline constexpr uint32_t kFaultTlbData1 = 0xcebc;
 // TLB invalidation by engine class: bit n is instance n, reads 0 when done (i915/gt/intel_gt_regs.h,
@@ -166,6 +167,11 @@ inline constexpr uint32_t kVdTlbInvalidate = 0xcedc;
 inline constexpr uint32_t kVeTlbInvalidate = 0xcee0;
 inline constexpr uint32_t kBltTlbInvalidate = 0xcee4;
 inline constexpr uint32_t kComputeTlbInvalidate = 0xcf04;
+
+// Invalidation of the auxiliary (compression) tables; clear themselves.
+inline constexpr uint32_t kGfxAuxInvalidate = 0x4208;
+inline constexpr uint32_t kVd0AuxInvalidate = 0x4218;
+inline constexpr uint32_t kVe0AuxInvalidate = 0x4238;
 
 // ---- Address translation.
 // GGTT page table in BAR0: 8 bytes for each page, 63:12 address, 0 present, 1 local memory.
@@ -178,6 +184,9 @@ inline constexpr uint64_t kPteLargePage = 1ull << 7;  // in a PDE or PDPE: a lea
 inline constexpr uint64_t kPteNull = 1ull << 9;       // reads zero, drops writes
 inline constexpr uint64_t kPteLocalMemory = 1ull << 11;
 inline constexpr uint64_t kPteAddressMask = 0x0000fffffffff000ull;
+
+// Bit 0: this is a virtual function (SR-IOV).
+inline constexpr uint32_t kVfCap = 0x1901f8;
 
 // PCI configuration.
 inline constexpr uint32_t kVendorIntel = 0x8086;

@@ -1,0 +1,63 @@
+// One queue's context on its engine, and the jobs in its ring.
+#ifndef XEQ_HW_XE_CONTEXT_H_
+#define XEQ_HW_XE_CONTEXT_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "hw/types.h"
+#include "hw/xe/lrc.h"
+
+namespace xeq::hw::xe {
+
+// A job in the ring.
+struct RingJob {
+  // As given to Device::Submit.
+  uint64_t seqno = 0;
+  // In the context's status page.
+  uint32_t hw_seqno = 0;
+};
+
+// Everything is guarded by the lock of the engine, which owns it.
+struct Context {
+  Context(uint64_t id, Priority priority, std::unique_ptr<Lrc> lrc) : id(id), priority(priority), lrc(std::move(lrc)) {}
+
+  // The oldest job in the ring is at job_first % kJobsPerContextMax.
+  RingJob& job(uint32_t index) { return jobs[index % kJobsPerContextMax]; }
+  bool has_jobs() const { return job_first != job_end; }
+
+  // As given to Device::CreateQueue.
+  const uint64_t id;
+  const Priority priority;
+  const std::unique_ptr<Lrc> lrc;
+
+  std::array<RingJob, kJobsPerContextMax> jobs;
+  uint32_t job_first = 0;
+  uint32_t job_end = 0;
+
+  // In the running list or in the one that was handed over.
+  bool in_ports = false;
+  // On the list of those who wait for a port.
+  bool waiting = false;
+  // Set by a fault or by Cancel: it is never given to the engine again.
+  bool dead = false;
+  // A cancelled context that the engine has not left: what its jobs end with then.
+  bool cancelling = false;
+  JobStatus cancel_status = JobStatus::kCancelled;
+  FaultInfo cancel_fault;
+  // The queue is gone; freed when the engine has left it.
+  bool orphaned = false;
+  // Bits 47:37 of its descriptor while it is in the ports.
+  uint32_t hw_id = 0;
+  // The tail that the engine was last given. With `tail_repeated`, its spare commands were used up.
+  uint32_t submitted_tail = 0;
+  bool ever_submitted = false;
+
+  Context* next_waiting = nullptr;
+};
+
+}  // namespace xeq::hw::xe
+
+#endif  // XEQ_HW_XE_CONTEXT_H_

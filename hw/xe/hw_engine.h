@@ -1,0 +1,148 @@
+// One engine as the driver runs it: its two execlist ports, the contexts that want them, and its resets.
+//
+// The engine is given a list of two contexts at a time. It answers by entries in its context status buffer: a new list
+// was taken (the one before it is no more), or the first context of the list ran out of commands. Until a list is
+// taken, no other is handed over. Source: Linux drivers/gpu/drm/i915/gt/intel_execlists_submission.c.
+#ifndef XEQ_HW_XE_HW_ENGINE_H_
+#define XEQ_HW_XE_HW_ENGINE_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "hw/clock.h"
+#include "hw/device.h"
+#include "hw/mutex.h"
+#include "hw/pci/pci_function.h"
+#include "hw/regs/engines.h"
+#include "hw/types.h"
+#include "hw/xe/context.h"
+#include "hw/xe/ggtt.h"
+
+namespace xeq::hw::xe {
+
+// Thread-safe: the device thread submits and cancels, the interrupt thread serves the engine.
+class HwEngine {
+ public:
+  // `function` outlives it.
+  HwEngine(pci::PciFunction& function, const regs::EnginePlace& place, std::unique_ptr<pci::DmaMemory> status_page,
+           GgttMapping status_mapping);
+  HwEngine(const HwEngine&) = delete;
+  HwEngine& operator=(const HwEngine&) = delete;
+  // Resets the engine.
+  ~HwEngine();
+
+  const regs::EnginePlace& place() const { return place_; }
+  // Brings the engine up; it runs nothing before.
+  void Start() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // ---- Any thread.
+  Context* AddContext(uint64_t id, Priority priority, std::unique_ptr<Lrc> lrc) ABSL_LOCKS_EXCLUDED(mutex_);
+  // None of its jobs is on the engine. Freed here, or when the engine has left it.
+  void RemoveContext(Context* context) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // ---- Device thread. See Device. True: the interrupt thread should have a look (IsContended, TakeDone).
+  bool Submit(Context& context, uint64_t seqno, uint64_t batch) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Cancel(Context& context, JobStatus head_status) ABSL_LOCKS_EXCLUDED(mutex_);
+  Progress CheckProgress(Context& context) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // ---- Interrupt thread.
+  // Deals with what the engine has told: `vector_bits` of its interrupt, or 0 for a look at the time.
+  void Serve(uint32_t vector_bits, Nanos now) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Several contexts want the engine, so that time slices are to be cut.
+  bool IsContended() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Exchanges the ended jobs for an empty vector.
+  void TakeDone(std::vector<Completion>& done) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A reset did not work. Everything has ended with kDeviceLost.
+  bool lost() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // How long a context may keep others of its priority waiting.
+  static constexpr Nanos kTimeSlice = 5 * kNanosPerMilli;
+
+ private:
+  static constexpr size_t kPorts = 2;
+  using Ports = std::array<Context*, kPorts>;
+  static constexpr size_t kPriorities = 4;
+
+  // Contexts in the order in which they came.
+  class WaitingList {
+   public:
+    void PushBack(Context* context);
+    void PushFront(Context* context);
+    void Remove(Context* context);
+    Context* first() const { return head_; }
+
+   private:
+    Context* head_ = nullptr;
+    Context* tail_ = nullptr;
+  };
+
+  pci::RegOffset Reg(uint32_t offset) const { return {place_.base + offset}; }
+  uint32_t Read(uint32_t offset) const { return function_.Read32(Reg(offset)); }
+  void Write(uint32_t offset, uint32_t value) const { function_.Write32(Reg(offset), value); }
+
+  // ---- execlist.cc: the ports.
+  void Enable() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ProcessStatusBuffer(Nanos now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Promote(Nanos now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The engine has left the context: it ends, waits for its turn again, or is freed.
+  void Leave(Context* context, bool at_front) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Which contexts the engine should have now. With `rotate`, the running one goes behind its equals.
+  Ports Choose(bool rotate) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Hands a list over if that changes anything.
+  void Dequeue(bool rotate) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void HandOver(const Ports& ports) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The descriptor with the tail brought up to date.
+  uint64_t Descriptor(Context& context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Enqueue(Context* context, bool at_front) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  WaitingList& ListOf(const Context* context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return waiting_[static_cast<size_t>(context->priority)];
+  }
+  bool Contended() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static bool HasNewTail(const Context& context);
+
+  // ---- hw_engine.cc: jobs.
+  void Retire(Context& context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Completion Describe(const Context& context, const RingJob& job, JobStatus status) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends all jobs of the context: those that ran with kOk, the next with `status`, the others with kCancelled.
+  void EndJobs(Context& context, JobStatus status, const FaultInfo& fault) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FreeContext(Context* context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // ---- reset.cc: faults, cancels, resets.
+  void HandleError(Nanos now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Stops the engine, and resets it if `culprit` is what it runs. False: it is not.
+  bool StopAndReset(Context& culprit, Nanos now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Reset() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Lose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  FaultInfo ReadFault(JobStatus* status) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  pci::PciFunction& function_;
+  const regs::EnginePlace place_;
+  const std::unique_ptr<pci::DmaMemory> status_page_;
+  const GgttMapping status_mapping_;
+
+  Mutex mutex_;
+  std::vector<std::unique_ptr<Context>> contexts_ ABSL_GUARDED_BY(mutex_);
+  // What the engine runs, as far as it has told; the front runs.
+  Ports active_ ABSL_GUARDED_BY(mutex_){};
+  // What was handed over and not taken yet.
+  Ports pending_ ABSL_GUARDED_BY(mutex_){};
+  bool has_pending_ ABSL_GUARDED_BY(mutex_) = false;
+  std::array<WaitingList, kPriorities> waiting_ ABSL_GUARDED_BY(mutex_);
+  // Since when the front of active_ runs.
+  Nanos active_since_ ABSL_GUARDED_BY(mutex_) = 0;
+  // The last entry of the context status buffer that was read.
+  uint32_t status_head_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint32_t last_hw_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Ended jobs that TakeDone has not taken. Has room for all that can be in rings.
+  std::vector<Completion> done_ ABSL_GUARDED_BY(mutex_);
+  bool lost_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace xeq::hw::xe
+
+#endif  // XEQ_HW_XE_HW_ENGINE_H_

@@ -1,0 +1,131 @@
+// What the driver does when a context must leave its engine for good.
+#include "hw/regs/registers.h"
+#include "hw/xe/hw_engine.h"
+#include "hw/xe/mmio.h"
+
+namespace xeq::hw::xe {
+namespace {
+
+// Limits of Linux drivers/gpu/drm/i915/gt/intel_reset.c.
+constexpr Nanos kStopLimit = kNanosPerMilli;
+constexpr Nanos kReadyLimit = 700 * kNanosPerMicro;
+constexpr Nanos kResetLimit = 2 * kNanosPerMilli;
+
+}  // namespace
+
+void HwEngine::Serve(uint32_t vector_bits, Nanos now) {
+  MutexLock lock(mutex_);
+  if (lost_) return;
+  ProcessStatusBuffer(now);
+  for (Context* context : active_) {
+    if (context != nullptr) Retire(*context);
+  }
+  if ((vector_bits & regs::kIrqCsError) != 0) HandleError(now);
+  // A cancelled context that got to run before it could be taken out.
+  if (active_[0] != nullptr && active_[0]->cancelling) StopAndReset(*active_[0], now);
+  Dequeue(Contended() && now - active_since_ >= kTimeSlice);
+}
+
+bool HwEngine::Cancel(Context& context, JobStatus head_status) {
+  MutexLock lock(mutex_);
+  if (context.dead) return false;
+  const Nanos now = MonotonicNow();
+  ProcessStatusBuffer(now);
+  context.dead = true;
+  context.cancel_status = head_status;
+  if (context.waiting) ListOf(&context).Remove(&context);
+  if (!context.in_ports) {
+    EndJobs(context, head_status, {});
+    return true;
+  }
+  context.cancelling = true;
+  if (active_[0] == &context && StopAndReset(context, now)) return true;
+  // It sits behind another, or in the list that was handed over: it leaves with the next list.
+  Dequeue(/*rotate=*/false);
+  return true;
+}
+
+FaultInfo HwEngine::ReadFault(JobStatus* status) const {
+  FaultInfo fault;
+  fault.command = Read(regs::kIpehr);
+  fault.command_address = static_cast<uint64_t>(Read(regs::kActhdUdw)) << 32 | Read(regs::kActhd);
+  if ((Read(regs::kEir) & (regs::kErrorInstruction | regs::kErrorPrivilege)) != 0) {
+    *status = JobStatus::kInvalidCommand;
+  }
+  const uint32_t ring_fault = function_.Read32({regs::kRingFault});
+  const bool own = (ring_fault >> regs::kRingFaultEngineShift & regs::kRingFaultEngineMask) == place_.fault_id;
+  if ((ring_fault & regs::kRingFaultValid) != 0 && own) {
+    *status = JobStatus::kPageFault;
+    fault.fault_address = static_cast<uint64_t>(function_.Read32({regs::kFaultTlbData1}) & 0xf) << 44 |
+                          static_cast<uint64_t>(function_.Read32({regs::kFaultTlbData0})) << 12;
+    function_.Write32({regs::kRingFault}, 0);
+  }
+  return fault;
+}
+
+void HwEngine::HandleError(Nanos now) {
+  JobStatus status = JobStatus::kOk;
+  const FaultInfo fault = ReadFault(&status);
+  Context* culprit = active_[0];
+  if (status == JobStatus::kOk || culprit == nullptr) return;
+  culprit->dead = true;
+  if (!culprit->cancelling) {
+    culprit->cancelling = true;
+    culprit->cancel_status = status;
+  }
+  culprit->cancel_fault = fault;
+  StopAndReset(*culprit, now);
+}
+
+bool HwEngine::StopAndReset(Context& culprit, Nanos now) {
+  Write(regs::kMiMode, regs::MaskedSet(regs::kMiModeStopRing));
+  WaitForBits(function_, Reg(regs::kMiMode), regs::kMiModeIdle, true, kStopLimit);
+  // What it told before it stopped.
+  ProcessStatusBuffer(now);
+  if (active_[0] != &culprit) {
+    Write(regs::kMiMode, regs::MaskedClear(regs::kMiModeStopRing));
+    return false;
+  }
+  if (culprit.cancel_fault.command_address == 0) {
+    culprit.cancel_fault.command = Read(regs::kIpehr);
+    culprit.cancel_fault.command_address = static_cast<uint64_t>(Read(regs::kActhdUdw)) << 32 | Read(regs::kActhd);
+  }
+  Reset();
+  if (lost_) return true;
+  // Those who had not begun wait for their turn again; what was taken off while it waited is in its image.
+  const Ports active = active_;
+  const Ports pending = pending_;
+  active_ = {};
+  pending_ = {};
+  has_pending_ = false;
+  for (const Ports& ports : {pending, active}) {
+    for (size_t port = kPorts; port-- > 0;) {
+      if (ports[port] != nullptr && ports[port]->in_ports) Leave(ports[port], /*at_front=*/true);
+    }
+  }
+  Dequeue(/*rotate=*/false);
+  return true;
+}
+
+void HwEngine::Reset() {
+  Write(regs::kResetCtl, regs::MaskedSet(regs::kResetCtlRequest));
+  WaitForBits(function_, Reg(regs::kResetCtl), regs::kResetCtlReady, true, kReadyLimit);
+  function_.Write32({regs::kGdrst}, 1u << place_.reset_bit);
+  const bool done = WaitForBits(function_, {regs::kGdrst}, 1u << place_.reset_bit, false, kResetLimit);
+  Write(regs::kResetCtl, regs::MaskedClear(regs::kResetCtlRequest));
+  if (!done) {
+    Lose();
+  } else if (!lost_) {
+    Enable();
+  }
+}
+
+void HwEngine::Lose() {
+  lost_ = true;
+  active_ = {};
+  pending_ = {};
+  has_pending_ = false;
+  for (const std::unique_ptr<Context>& context : contexts_) EndJobs(*context, JobStatus::kDeviceLost, {});
+}
+
+}  // namespace xeq::hw::xe

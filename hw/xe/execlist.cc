@@ -74,7 +74,9 @@ void HwEngine::ProcessStatusBuffer(Nanos now) {
       Context* done = active_[0];
       active_ = {active_[1], nullptr};
       active_since_ = now;
-      if (done != nullptr) Leave(done, /*at_front=*/false);
+      // With more commands it may be on its way back in the list that was handed over.
+      const bool comes_back = done == pending_[0] || done == pending_[1];
+      if (done != nullptr && !comes_back) Leave(done, /*at_front=*/false);
     }
   }
 }

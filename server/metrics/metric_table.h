@@ -1,0 +1,223 @@
+// Every metric of the service: its name, what it says, its labels and buckets. What is not here is not exported.
+#ifndef XEQ_SERVER_METRICS_METRIC_TABLE_H_
+#define XEQ_SERVER_METRICS_METRIC_TABLE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace xeq::metrics {
+
+enum class Type : uint8_t { kCounter, kGauge, kHistogram };
+
+enum class Buckets : uint8_t {
+  kNone,
+  // 1 us to 100 ms in steps of 1, 2, 5: what the service does itself.
+  kHost,
+  // 10 us to 1000 s in steps of 1, 2, 5: what waits for the GPU.
+  kGpu,
+  // 1 to 1000 in steps of 1, 2, 5.
+  kCount,
+};
+
+// Indices into kMetricTable.
+enum class Metric : uint8_t {
+  kBuildInfo,
+  kDeviceInfo,
+  kDeviceState,
+  kQueues,
+  kQueuesCreated,
+  kQueuesClosed,
+  kJobs,
+  kJobsSubmitted,
+  kJobsCompleted,
+  kJobsRejected,
+  kSubmitBatchJobs,
+  kJobDependencyWait,
+  kJobQueueWait,
+  kJobGpuStartDelay,
+  kJobExecution,
+  kJobEndToEnd,
+  kSubmitServer,
+  kVmBind,
+  kFenceSignalLatency,
+  kFenceNotifyLatency,
+  kFencesSignaled,
+  kFenceWaiters,
+  kFenceWatchStreams,
+  kGpuTime,
+  kMemory,
+  kSessions,
+  kSessionLeaseExpirations,
+  kTransfer,
+};
+
+inline constexpr size_t kLabelsMax = 5;
+
+struct MetricDefinition {
+  Metric metric;
+  std::string_view name;
+  std::string_view help;
+  Type type;
+  Buckets buckets = Buckets::kNone;
+  // Empty behind the last one.
+  std::array<std::string_view, kLabelsMax> labels{};
+};
+
+inline constexpr auto kMetricTable = std::to_array<MetricDefinition>({
+    {Metric::kBuildInfo, "xeq_build_info", "1, with the version of the service.", Type::kGauge, {}, {"version"}},
+    {Metric::kDeviceInfo,
+     "xeq_device_info",
+     "1, with what the device is; device is its PCI address.",
+     Type::kGauge,
+     Buckets::kNone,
+     {"device", "pci_id", "model", "backend", "submission"}},
+    {Metric::kDeviceState,
+     "xeq_device_state",
+     "1 for the state that the device is in, 0 for the others.",
+     Type::kGauge,
+     Buckets::kNone,
+     {"device", "state"}},
+    {Metric::kQueues,
+     "xeq_queues",
+     "Execution queues with a handle.",
+     Type::kGauge,
+     Buckets::kNone,
+     {"device", "tenant", "engine", "state"}},
+    {Metric::kQueuesCreated,
+     "xeq_queues_created_total",
+     "Execution queues that were made.",
+     Type::kCounter,
+     Buckets::kNone,
+     {"device", "tenant", "engine"}},
+    {Metric::kQueuesClosed,
+     "xeq_queues_closed_total",
+     "Execution queues that were destroyed.",
+     Type::kCounter,
+     Buckets::kNone,
+     {"device", "tenant", "engine", "reason"}},
+    {Metric::kJobs,
+     "xeq_jobs",
+     "Jobs whose fence is armed and has not ended.",
+     Type::kGauge,
+     Buckets::kNone,
+     {"device", "tenant", "engine", "state"}},
+    {Metric::kJobsSubmitted,
+     "xeq_jobs_submitted_total",
+     "Jobs whose fence was armed.",
+     Type::kCounter,
+     Buckets::kNone,
+     {"device", "tenant", "engine"}},
+    {Metric::kJobsCompleted,
+     "xeq_jobs_completed_total",
+     "Jobs whose fence has ended, by how.",
+     Type::kCounter,
+     Buckets::kNone,
+     {"device", "tenant", "engine", "outcome"}},
+    {Metric::kJobsRejected,
+     "xeq_jobs_rejected_total",
+     "Jobs of Submit calls that were refused.",
+     Type::kCounter,
+     Buckets::kNone,
+     {"tenant", "reason"}},
+    {Metric::kSubmitBatchJobs,
+     "xeq_submit_batch_jobs",
+     "Jobs in one Submit call.",
+     Type::kHistogram,
+     Buckets::kCount,
+     {"device"}},
+    {Metric::kJobDependencyWait,
+     "xeq_job_dependency_wait_seconds",
+     "From Submit until the last in-fence had ended.",
+     Type::kHistogram,
+     Buckets::kGpu,
+     {"device", "tenant", "engine"}},
+    {Metric::kJobQueueWait,
+     "xeq_job_queue_wait_seconds",
+     "From then until the job was handed to the device.",
+     Type::kHistogram,
+     Buckets::kGpu,
+     {"device", "tenant", "engine"}},
+    {Metric::kJobGpuStartDelay,
+     "xeq_job_gpu_start_delay_seconds",
+     "From then until the engine began the job.",
+     Type::kHistogram,
+     Buckets::kGpu,
+     {"device", "tenant", "engine"}},
+    {Metric::kJobExecution,
+     "xeq_job_execution_seconds",
+     "From then until the engine ended the job.",
+     Type::kHistogram,
+     Buckets::kGpu,
+     {"device", "tenant", "engine"}},
+    {Metric::kJobEndToEnd,
+     "xeq_job_end_to_end_seconds",
+     "From Submit until the job's fence had ended.",
+     Type::kHistogram,
+     Buckets::kGpu,
+     {"device", "tenant", "engine"}},
+    {Metric::kSubmitServer,
+     "xeq_submit_server_seconds",
+     "From a Submit request to its answer, inside the service.",
+     Type::kHistogram,
+     Buckets::kHost,
+     {"device"}},
+    {Metric::kVmBind,
+     "xeq_vm_bind_seconds",
+     "Time of one page-table update.",
+     Type::kHistogram,
+     Buckets::kHost,
+     {"device"}},
+    {Metric::kFenceSignalLatency,
+     "xeq_fence_signal_latency_seconds",
+     "From the engine's end of a job until its fence was marked as ended.",
+     Type::kHistogram,
+     Buckets::kHost,
+     {"device", "engine"}},
+    {Metric::kFenceNotifyLatency,
+     "xeq_fence_notify_latency_seconds",
+     "From then until the end was handed to a client's stream.",
+     Type::kHistogram,
+     Buckets::kHost,
+     {"transport"}},
+    {Metric::kFencesSignaled,
+     "xeq_fences_signaled_total",
+     "Fences of jobs and binds that have ended.",
+     Type::kCounter,
+     Buckets::kNone,
+     {"device", "status"}},
+    {Metric::kFenceWaiters, "xeq_fence_waiters", "WaitFences calls that wait.", Type::kGauge, {}, {"device"}},
+    {Metric::kFenceWatchStreams,
+     "xeq_fence_watch_streams",
+     "Open WatchFences streams.",
+     Type::kGauge,
+     Buckets::kNone,
+     {"transport"}},
+    {Metric::kGpuTime,
+     "xeq_gpu_time_seconds_total",
+     "Time of jobs on engines, by the engines' own clocks.",
+     Type::kCounter,
+     Buckets::kNone,
+     {"device", "tenant", "engine"}},
+    {Metric::kMemory, "xeq_memory_bytes", "Memory of buffers.", Type::kGauge, {}, {"device", "tenant", "pool"}},
+    {Metric::kSessions, "xeq_sessions", "Open sessions.", Type::kGauge, {}, {"tenant"}},
+    {Metric::kSessionLeaseExpirations,
+     "xeq_session_lease_expirations_total",
+     "Sessions whose lease ran out.",
+     Type::kCounter,
+     Buckets::kNone,
+     {"tenant"}},
+    {Metric::kTransfer,
+     "xeq_transfer_bytes_total",
+     "Bytes of WriteBuffer and ReadBuffer.",
+     Type::kCounter,
+     Buckets::kNone,
+     {"tenant", "direction", "path"}},
+});
+
+constexpr const MetricDefinition& Define(Metric metric) { return kMetricTable[static_cast<size_t>(metric)]; }
+
+}  // namespace xeq::metrics
+
+#endif  // XEQ_SERVER_METRICS_METRIC_TABLE_H_

@@ -1,0 +1,145 @@
+// The fences of one session: how far each timeline has come, how its points ended, and who waits for them.
+#ifndef XEQ_SERVER_SESSION_FENCE_TABLE_H_
+#define XEQ_SERVER_SESSION_FENCE_TABLE_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "server/sched/job.h"
+#include "server/sched/point_results.h"
+
+namespace xeq::session {
+
+enum class FenceState : uint8_t { kPending, kSignaled, kFailed };
+
+struct FenceStatus {
+  sched::Point point;
+  FenceState state = FenceState::kPending;
+  // Why, when it failed.
+  sched::Result result;
+};
+
+class FenceWait;
+
+// One timeline as the session knows it. `armed` runs ahead of the scheduler, `results` behind it.
+struct Context {
+  explicit Context(sched::ContextId id) : id(id) {}
+
+  const sched::ContextId id;
+  // The last point that was armed.
+  uint64_t armed = 0;
+  // Points after `armed` that the call which holds the lock is about to arm.
+  uint32_t planned = 0;
+  sched::PointResults results{kRangesMax};
+  // Jobs that have not ended and wait for points of this context. The scheduler looks waits up when their job gets to
+  // the head of its queue, so it must not forget the context before.
+  uint32_t dependants = 0;
+  // The handle is gone.
+  bool closed = false;
+  // The scheduler has nothing left to tell of it.
+  bool inactive = false;
+  // By seqno.
+  std::multimap<uint64_t, FenceWait*> waits;
+
+  static constexpr size_t kRangesMax = 32;
+};
+
+// A call that waits for any or all of some points. Made by the RPC edge; the session keeps it while it waits.
+class FenceWait : public std::enable_shared_from_this<FenceWait> {
+ public:
+  enum class Mode : uint8_t { kAll, kAny };
+  FenceWait(std::vector<sched::Point> points, Mode mode) : points_(std::move(points)), mode_(mode) {}
+  FenceWait(const FenceWait&) = delete;
+  FenceWait& operator=(const FenceWait&) = delete;
+  virtual ~FenceWait() = default;
+
+  const std::vector<sched::Point>& points() const { return points_; }
+  Mode mode() const { return mode_; }
+
+ protected:
+  // The mode is met. At most once, on the device thread, with no lock held.
+  virtual void OnMet() = 0;
+
+ private:
+  friend class FenceTable;
+  friend class Session;
+  enum class State : uint8_t { kNew, kWaiting, kMet, kCancelled };
+
+  const std::vector<sched::Point> points_;
+  const Mode mode_;
+  // Guarded by the lock of the session.
+  State state_ = State::kNew;
+  size_t remaining_ = 0;
+  // One for each context whose point has not ended.
+  std::vector<std::pair<Context*, std::multimap<uint64_t, FenceWait*>::iterator>> entries_;
+};
+
+// Not thread-safe: a session has it behind its lock.
+class FenceTable {
+ public:
+  FenceTable(uint32_t waiters_max, size_t tombstones_max)
+      : waiters_max_(waiters_max), tombstones_max_(tombstones_max) {}
+
+  // ---- Contexts. Pointers to them stay until Remove, or until they are a tombstone too many.
+  Context& Add(sched::ContextId id);
+  Context* Find(sched::ContextId id);
+  // Of a context that the scheduler never learnt of.
+  void Remove(sched::ContextId id) { contexts_.erase(id); }
+  // The handle is gone: from here on the context is only kept for its fences.
+  void Close(Context& context);
+  // How many are closed and not given back by the scheduler yet.
+  size_t closing() const { return closing_; }
+
+  // ---- Points.
+  // Gives the path of the fence in the request, with a dot behind it. Asked on an error only.
+  using Field = absl::FunctionRef<std::string()>;
+  // INVALID_ARGUMENT: never armed. NOT_FOUND: unknown context. OUT_OF_RANGE: how it ended is forgotten.
+  absl::StatusOr<FenceStatus> Status(const sched::Point& point, Field field);
+
+  // ---- Waits.
+  // The statuses of the points, in their order, and whether the mode is met by now.
+  absl::Status Statuses(const FenceWait& wait, std::vector<FenceStatus>& statuses, bool& met);
+  // True: the mode is met by now, or the wait was cancelled before. False: OnMet will be called. The statuses of
+  // Statuses, and RESOURCE_EXHAUSTED: waiters_max.
+  absl::StatusOr<bool> StartWait(FenceWait& wait);
+  // OnMet will not be called after this, unless that was under way. True: the wait was waiting.
+  bool CancelWait(FenceWait& wait);
+  size_t waiters() const { return waiters_.size(); }
+
+  // ---- What the scheduler tells. Outputs are appended to.
+  using MetWaits = absl::InlinedVector<std::shared_ptr<FenceWait>, 8>;
+  using Forgotten = absl::InlinedVector<sched::ContextId, 8>;
+  // Ends the next point of a context.
+  void End(const sched::Point& point, const sched::Result& result, MetWaits& met);
+  // A job is about to wait for a point of the context / waits no more.
+  void AddDependant(sched::ContextId id) { ++Find(id)->dependants; }
+  void RemoveDependant(sched::ContextId id, Forgotten& forgotten);
+  void OnInactive(sched::ContextId id, Forgotten& forgotten);
+
+ private:
+  void Unregister(FenceWait& wait);
+  void ForgetIfUnused(Context& context, Forgotten& forgotten);
+
+  const uint32_t waiters_max_;
+  const size_t tombstones_max_;
+  size_t closing_ = 0;
+  absl::flat_hash_map<sched::ContextId, std::unique_ptr<Context>> contexts_;
+  // Forgotten by the scheduler, the oldest first.
+  std::deque<sched::ContextId> tombstones_;
+  absl::flat_hash_map<FenceWait*, std::shared_ptr<FenceWait>> waiters_;
+};
+
+}  // namespace xeq::session
+
+#endif  // XEQ_SERVER_SESSION_FENCE_TABLE_H_

@@ -1,0 +1,44 @@
+// What a client asks for in Submit, Bind and Unbind, after protobuf and before the scheduler.
+#ifndef XEQ_SERVER_SESSION_JOB_SPEC_H_
+#define XEQ_SERVER_SESSION_JOB_SPEC_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/types/span.h"
+#include "server/sched/job.h"
+
+namespace xeq::session {
+
+// An in-fence: a point, or the fence of an earlier job of the same call.
+struct InFence {
+  sched::Point point;
+  // Index among the call's jobs; `point` does not count then.
+  std::optional<uint32_t> job;
+  sched::WaitErrorPolicy on_error = sched::WaitErrorPolicy::kFail;
+};
+
+using InFences = absl::InlinedVector<InFence, 2>;
+
+struct JobSpec {
+  uint64_t queue = 0;
+  // Belongs to the request. Each address was checked.
+  absl::Span<const uint64_t> batches;
+  InFences waits;
+};
+
+struct MapSpec {
+  uint64_t vm = 0;
+  uint64_t address = 0;
+  // Of Bind: 0 is to the end of the buffer.
+  uint64_t size_bytes = 0;
+  // 0: unmap.
+  uint64_t buffer = 0;
+  uint64_t offset = 0;
+  InFences waits;
+};
+
+}  // namespace xeq::session
+
+#endif  // XEQ_SERVER_SESSION_JOB_SPEC_H_

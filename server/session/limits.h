@@ -1,0 +1,43 @@
+// Bounds of a session and of one call.
+#ifndef XEQ_SERVER_SESSION_LIMITS_H_
+#define XEQ_SERVER_SESSION_LIMITS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace xeq::session {
+
+// What one session may have at one time. The names are those of the API's SessionLimits, and of the settings.
+struct SessionLimits {
+  uint32_t vms_max = 64;
+  uint32_t buffers_max = 4096;
+  // Memory that was given back as a handle counts until its last mapping is gone.
+  uint64_t buffer_bytes_max = uint64_t{64} << 30;
+  uint32_t queues_max = 64;
+  // Armed and not ended, binds included.
+  uint32_t jobs_in_flight_max = 8192;
+  uint32_t waiters_max = 1024;
+  uint32_t watches_max = 16;
+  uint32_t events_kept_max = 16384;
+};
+
+// Jobs of one Submit.
+inline constexpr size_t kJobsPerSubmitMax = 1024;
+// In-fences of one job or bind.
+inline constexpr size_t kWaitsPerJobMax = 64;
+// Fences of one WaitFences.
+inline constexpr size_t kWaitsPerCallMax = 1024;
+// Batches of one job. Parallel submission to several engines would raise it.
+inline constexpr size_t kQueueWidth = 1;
+// Queues and VMs that are gone and whose fences can still be asked for; beyond that the oldest is forgotten.
+inline constexpr size_t kTombstonesMax = 1024;
+
+inline constexpr uint32_t kLeaseMsMin = 1'000;
+inline constexpr uint32_t kLeaseMsDefault = 30'000;
+inline constexpr uint32_t kLeaseMsMax = 3'600'000;
+inline constexpr uint32_t kJobTimeoutMsDefault = 5'000;
+inline constexpr uint32_t kJobTimeoutMsMax = 10'000;
+
+}  // namespace xeq::session
+
+#endif  // XEQ_SERVER_SESSION_LIMITS_H_

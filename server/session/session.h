@@ -1,0 +1,180 @@
+// A session: what one client made, and the fences of its jobs.
+//
+// A session hands out handles for VMs, buffers and queues, arms jobs in an order that is the same for the client and
+// for the scheduler, keeps the ends of fences for those who ask, and takes everything down when it is closed.
+#ifndef XEQ_SERVER_SESSION_SESSION_H_
+#define XEQ_SERVER_SESSION_SESSION_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "hw/clock.h"
+#include "hw/device.h"
+#include "hw/mutex.h"
+#include "server/sched/device_loop.h"
+#include "server/sched/observer.h"
+#include "server/session/event_log.h"
+#include "server/session/fence_table.h"
+#include "server/session/handle_table.h"
+#include "server/session/job_spec.h"
+#include "server/session/lease.h"
+#include "server/session/limits.h"
+#include "server/session/recorder.h"
+#include "server/session/watch.h"
+
+namespace xeq::session {
+
+struct QueueSpec {
+  uint64_t vm = 0;
+  hw::EngineClass engine_class = hw::EngineClass::kRender;
+  // Empty: the first engine of the class.
+  std::optional<uint32_t> engine_instance;
+  hw::Priority priority = hw::Priority::kNormal;
+  uint32_t job_timeout_ms = kJobTimeoutMsDefault;
+};
+
+struct QueueInfo {
+  uint64_t queue = 0;
+  uint64_t vm = 0;
+  hw::EngineClass engine_class = hw::EngineClass::kRender;
+  uint32_t engine_instance = 0;
+  hw::Priority priority = hw::Priority::kNormal;
+  uint32_t job_timeout_ms = 0;
+  bool banned = false;
+  uint64_t last_armed_seqno = 0;
+  uint64_t last_ended_seqno = 0;
+  std::string client_name;
+};
+
+struct BufferInfo {
+  uint64_t buffer = 0;
+  uint64_t size_bytes = 0;
+};
+
+struct SessionOptions {
+  std::string client_name;
+  SessionLimits limits;
+  hw::Nanos lease_ns = kLeaseMsDefault * hw::kNanosPerMilli;
+};
+
+// Thread-safe. Shared, because the scheduler tells it of its jobs until the last of them has ended, which may be after
+// it was closed. Every function may give NOT_FOUND: the session is closed. `loop` and `recorder` outlive it.
+class Session : public sched::Observer, public std::enable_shared_from_this<Session> {
+ public:
+  Session(sched::DeviceLoop& loop, Recorder& recorder, SessionOptions options, hw::Nanos now);
+
+  Lease& lease() { return lease_; }
+  const SessionLimits& limits() const { return options_.limits; }
+
+  // ---- Objects. May block for an allocation of the device. Statuses are those of the API's RPC of the same name.
+  absl::StatusOr<uint64_t> CreateVm();
+  absl::Status DestroyVm(uint64_t vm);
+  absl::StatusOr<BufferInfo> CreateBuffer(uint64_t size_bytes, uint32_t region);
+  absl::Status DestroyBuffer(uint64_t buffer);
+  // Hold it no longer than one access takes.
+  absl::StatusOr<std::shared_ptr<hw::Buffer>> FindBuffer(uint64_t buffer);
+  absl::StatusOr<QueueInfo> CreateQueue(const QueueSpec& spec);
+  absl::StatusOr<QueueInfo> GetQueue(uint64_t queue);
+  absl::Status DestroyQueue(uint64_t queue);
+  // Those with a handle above `after`, in no order. None of a closed session.
+  std::vector<QueueInfo> ListQueues(uint64_t after);
+
+  // ---- Jobs. All of `specs` are armed, with their fences in `points` (of the same size), or none. Does not block.
+  absl::Status Submit(absl::Span<const JobSpec> specs, hw::Nanos now, absl::Span<sched::Point> points);
+  // Bind and Unbind. May block for the memory of page tables.
+  absl::StatusOr<sched::Point> Map(const MapSpec& spec);
+
+  // ---- Fences. See FenceTable. They work on a closed session too, whose fences still end.
+  absl::Status FenceStatuses(const FenceWait& wait, std::vector<FenceStatus>& statuses, bool& met);
+  absl::StatusOr<bool> StartWait(FenceWait& wait);
+  void CancelWait(FenceWait& wait);
+
+  // ---- The event log. OUT_OF_RANGE: events after `after_event` are not kept. RESOURCE_EXHAUSTED: watches_max.
+  absl::Status StartWatch(std::shared_ptr<Watch> watch, uint64_t after_event);
+  // OUT_OF_RANGE: the watch was too slow. A read that gives nothing asks for OnEvents.
+  absl::StatusOr<WatchedEvents> ReadEvents(Watch& watch, absl::Span<Event> events);
+  void StopWatch(Watch& watch);
+
+  // Takes everything down: jobs are cancelled, memory is given back as soon as the device lets go of it. Idempotent.
+  void Close(CloseReason reason);
+
+  // ---- sched::Observer.
+  void OnFinished(absl::Span<sched::Job* const> jobs) override;
+  void OnBanned(sched::ContextId context, const sched::Result& cause) override;
+  void OnInactive(sched::ContextId context) override;
+
+ private:
+  struct Vm {
+    std::shared_ptr<hw::Vm> hw;
+    Context* context;
+  };
+  struct Queue {
+    QueueSpec spec;
+    Context* context;
+    // Set when it was banned: the job that did it.
+    std::optional<sched::Point> culprit;
+  };
+  // A job on its way from a request to the scheduler.
+  struct Planned {
+    std::unique_ptr<sched::Job> job;
+    Context* context;
+    hw::EngineClass engine_class;
+  };
+  using Plan = absl::InlinedVector<Planned, 4>;
+
+  absl::Status CheckOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckClosing(absl::string_view limit, uint32_t max) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  QueueInfo Describe(uint64_t handle, const Queue& queue) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Makes a timeline known here and to the scheduler.
+  absl::StatusOr<Context*> AddContext(sched::QueueSpec spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // NOT_FOUND: no engine of the class, or not with that instance.
+  absl::StatusOr<uint16_t> ChooseEngine(const QueueSpec& spec) const;
+
+  absl::Status CheckQuota(size_t jobs) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Puts the job with the index plan.size() at the end of the plan. Changes nothing that clients see.
+  absl::Status PlanJob(const JobSpec& spec, absl::Span<sched::Point> points, Plan& plan)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  struct Resolved;
+  // For a job of the context `own` behind those whose points are `earlier`; `job` is its index in Submit.
+  absl::StatusOr<Resolved> ResolveWaits(absl::Span<const InFence> waits, sched::ContextId own,
+                                        absl::Span<const sched::Point> earlier, std::optional<size_t> job)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The point of no return.
+  sched::Point ArmAndPost(sched::Ticket& ticket, std::unique_ptr<sched::Job> job, Context& context, hw::Nanos now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  using Watches = absl::InlinedVector<std::shared_ptr<Watch>, 16>;
+  // The watches that have asked to hear of events.
+  void TakeIdleWatches(Watches& idle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Tell(const Watches& watches);
+
+  sched::DeviceLoop& loop_;
+  Recorder& recorder_;
+  const SessionOptions options_;
+  Lease lease_;
+  // Bytes of the session's buffers that have not been freed. Shared, because mappings may outlive the session.
+  const std::shared_ptr<std::atomic<uint64_t>> buffer_bytes_;
+
+  hw::Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  HandleTable<Vm> vms_ ABSL_GUARDED_BY(mutex_);
+  HandleTable<std::shared_ptr<hw::Buffer>> buffers_ ABSL_GUARDED_BY(mutex_);
+  HandleTable<Queue> queues_ ABSL_GUARDED_BY(mutex_);
+  FenceTable fences_ ABSL_GUARDED_BY(mutex_);
+  EventLog events_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<Watch>> watches_ ABSL_GUARDED_BY(mutex_);
+  uint64_t jobs_in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace xeq::session
+
+#endif  // XEQ_SERVER_SESSION_SESSION_H_

@@ -75,6 +75,7 @@ class DeviceLoop : private hw::Device::Listener {
   void Stop();
 
   hw::Device& device() { return device_; }
+  bool device_lost() const { return device_lost_.load(); }
   // A fresh id.
   ContextId NewContext() { return next_context_.fetch_add(1, std::memory_order_relaxed); }
 

@@ -1,0 +1,184 @@
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/common/errors.h"
+#include "server/service/convert.h"
+
+namespace xeq::service {
+namespace {
+
+constexpr uint64_t kVaLimit = uint64_t{1} << hw::kVaBits;
+
+// Writes the path of a field from what leads to it.
+using Prefix = absl::FunctionRef<std::string()>;
+
+absl::Status ReadWait(const v1::Wait& wait, bool may_name_job, Prefix field, session::InFence& in) {
+  switch (wait.on_case()) {
+    case v1::Wait::kFence:
+      in.point = {wait.fence().context(), wait.fence().seqno()};
+      break;
+    case v1::Wait::kJob:
+      if (!may_name_job) return FieldNotAllowed(absl::StrCat(field(), "job"), "the call submits no jobs");
+      in.job = wait.job();
+      break;
+    case v1::Wait::ON_NOT_SET:
+      return FieldMissing(absl::StrCat(field(), "on"));
+  }
+  switch (wait.on_error()) {
+    case v1::WAIT_ERROR_POLICY_UNSPECIFIED:
+    case v1::WAIT_ERROR_POLICY_FAIL:
+      in.on_error = sched::WaitErrorPolicy::kFail;
+      return absl::OkStatus();
+    case v1::WAIT_ERROR_POLICY_RUN:
+      in.on_error = sched::WaitErrorPolicy::kRun;
+      return absl::OkStatus();
+    default:
+      return FieldUnknownValue(absl::StrCat(field(), "on_error"), wait.on_error());
+  }
+}
+
+absl::Status ReadWaits(const google::protobuf::RepeatedPtrField<v1::Wait>& waits, bool may_name_job, Prefix prefix,
+                       session::InFences& in) {
+  if (waits.empty()) return absl::OkStatus();
+  const size_t count = static_cast<size_t>(waits.size());
+  if (count > session::kWaitsPerJobMax) {
+    return FieldLengthOutOfRange(absl::StrCat(prefix(), "waits"), count, 0, session::kWaitsPerJobMax);
+  }
+  in.resize(count);
+  for (size_t i = 0; i < count; ++i) {
+    const auto field = [&] { return absl::StrCat(prefix(), "waits[", i, "]."); };
+    absl::Status status = ReadWait(waits[static_cast<int>(i)], may_name_job, field, in[i]);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckBatch(uint64_t address, Prefix field) {
+  if (address % hw::kBatchAlignmentBytes != 0) return FieldNotAligned(field(), address, hw::kBatchAlignmentBytes);
+  if (address == 0 || address >= kVaLimit) {
+    return FieldOutOfRange(field(), address, hw::kBatchAlignmentBytes, kVaLimit - hw::kBatchAlignmentBytes);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPages(absl::string_view field, uint64_t value) {
+  return value % hw::kPageBytes == 0 ? absl::OkStatus() : FieldNotAligned(field, value, hw::kPageBytes);
+}
+
+std::string NoPrefix() { return ""; }
+
+}  // namespace
+
+absl::StatusOr<uint32_t> ReadInRange(absl::string_view field, uint32_t value, uint32_t default_value, uint32_t min,
+                                     uint32_t max) {
+  if (value == 0) return default_value;
+  if (value < min || value > max) return FieldOutOfRange(field, value, min, max);
+  return value;
+}
+
+absl::StatusOr<JobSpecs> ReadJobs(const v1::SubmitRequest& request) {
+  const size_t count = static_cast<size_t>(request.jobs_size());
+  if (count == 0 || count > session::kJobsPerSubmitMax) {
+    return FieldLengthOutOfRange("jobs", count, 1, session::kJobsPerSubmitMax);
+  }
+  JobSpecs specs(count);
+  for (size_t i = 0; i < count; ++i) {
+    const v1::Job& job = request.jobs(static_cast<int>(i));
+    const auto prefix = [&] { return absl::StrCat("jobs[", i, "]."); };
+    specs[i].queue = job.queue();
+    specs[i].batches = absl::MakeConstSpan(job.batch_addresses().data(), job.batch_addresses_size());
+    for (size_t b = 0; b < specs[i].batches.size(); ++b) {
+      const auto field = [&] { return absl::StrCat(prefix(), "batch_addresses[", b, "]"); };
+      if (absl::Status status = CheckBatch(specs[i].batches[b], field); !status.ok()) return status;
+    }
+    absl::Status status = ReadWaits(job.waits(), /*may_name_job=*/true, prefix, specs[i].waits);
+    if (!status.ok()) return status;
+  }
+  return specs;
+}
+
+absl::StatusOr<session::MapSpec> ReadMap(const v1::BindRequest& request) {
+  if (absl::Status status = CheckPages("address", request.address()); !status.ok()) return status;
+  if (absl::Status status = CheckPages("offset", request.offset()); !status.ok()) return status;
+  if (absl::Status status = CheckPages("size", request.size()); !status.ok()) return status;
+  session::MapSpec spec{request.vm(), request.address(), request.size(), request.buffer(), request.offset(), {}};
+  // 0 would mean unmap.
+  if (spec.buffer == 0) return BufferNotFound("buffer", 0);
+  absl::Status status = ReadWaits(request.waits(), /*may_name_job=*/false, NoPrefix, spec.waits);
+  if (!status.ok()) return status;
+  return spec;
+}
+
+absl::StatusOr<session::MapSpec> ReadMap(const v1::UnbindRequest& request) {
+  if (absl::Status status = CheckPages("address", request.address()); !status.ok()) return status;
+  if (absl::Status status = CheckPages("size", request.size()); !status.ok()) return status;
+  if (request.size() == 0) return FieldOutOfRange("size", 0, hw::kPageBytes, kVaLimit);
+  session::MapSpec spec{request.vm(), request.address(), request.size(), 0, 0, {}};
+  absl::Status status = ReadWaits(request.waits(), /*may_name_job=*/false, NoPrefix, spec.waits);
+  if (!status.ok()) return status;
+  return spec;
+}
+
+absl::StatusOr<session::QueueSpec> ReadQueue(const v1::CreateQueueRequest& request) {
+  session::QueueSpec spec;
+  spec.vm = request.vm();
+  if (request.engine_class() == v1::ENGINE_CLASS_UNSPECIFIED) return FieldMissing("engine_class");
+  if (!v1::EngineClass_IsValid(request.engine_class())) {
+    return FieldUnknownValue("engine_class", request.engine_class());
+  }
+  // The API's values are the kernel's, raised by one.
+  spec.engine_class = static_cast<hw::EngineClass>(request.engine_class() - 1);
+  if (request.has_engine_instance()) spec.engine_instance = request.engine_instance();
+  switch (request.priority()) {
+    case v1::QUEUE_PRIORITY_LOW:
+      spec.priority = hw::Priority::kLow;
+      break;
+    case v1::QUEUE_PRIORITY_UNSPECIFIED:
+    case v1::QUEUE_PRIORITY_NORMAL:
+      spec.priority = hw::Priority::kNormal;
+      break;
+    case v1::QUEUE_PRIORITY_HIGH:
+      spec.priority = hw::Priority::kHigh;
+      break;
+    default:
+      return FieldUnknownValue("priority", request.priority());
+  }
+  absl::StatusOr<uint32_t> timeout = ReadInRange("job_timeout_ms", request.job_timeout_ms(),
+                                                 session::kJobTimeoutMsDefault, 1, session::kJobTimeoutMsMax);
+  if (!timeout.ok()) return timeout.status();
+  spec.job_timeout_ms = *timeout;
+  return spec;
+}
+
+absl::StatusOr<hw::Nanos> ReadLease(const v1::OpenSessionRequest& request) {
+  absl::StatusOr<uint32_t> lease_ms =
+      ReadInRange("lease_ms", request.lease_ms(), session::kLeaseMsDefault, session::kLeaseMsMin, session::kLeaseMsMax);
+  if (!lease_ms.ok()) return lease_ms.status();
+  return *lease_ms * hw::kNanosPerMilli;
+}
+
+absl::StatusOr<session::FenceWait::Mode> ReadMode(const v1::WaitFencesRequest& request) {
+  switch (request.mode()) {
+    case v1::WAIT_MODE_UNSPECIFIED:
+    case v1::WAIT_MODE_ALL:
+      return session::FenceWait::Mode::kAll;
+    case v1::WAIT_MODE_ANY:
+      return session::FenceWait::Mode::kAny;
+    default:
+      return FieldUnknownValue("mode", request.mode());
+  }
+}
+
+absl::StatusOr<std::vector<sched::Point>> ReadFences(const v1::WaitFencesRequest& request) {
+  const size_t count = static_cast<size_t>(request.fences_size());
+  if (count == 0 || count > session::kWaitsPerCallMax) {
+    return FieldLengthOutOfRange("fences", count, 1, session::kWaitsPerCallMax);
+  }
+  std::vector<sched::Point> points;
+  points.reserve(count);
+  for (const v1::Fence& fence : request.fences()) points.push_back({fence.context(), fence.seqno()});
+  return points;
+}
+
+}  // namespace xeq::service

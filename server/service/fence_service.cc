@@ -56,14 +56,14 @@ grpc::ServerUnaryReactor* FenceService::WaitFences(grpc::CallbackServerContext* 
                          response);
 }
 
-grpc::ServerWriteReactor<v1::WatchFencesResponse>* FenceService::WatchFences(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<v1::WatchFencesResponse>* FenceService::WatchFences(grpc::CallbackServerContext* context,
                                                                              const v1::WatchFencesRequest* request) {
   auto session = backend_.sessions.Find(request->session_id(), hw::MonotonicNow());
   if (!session.ok()) return new RefusedWatch(session.status());
   absl::StatusOr<uint32_t> heartbeat_ms =
       ReadInRange("heartbeat_ms", request->heartbeat_ms(), kHeartbeatMsDefault, kHeartbeatMsMin, kHeartbeatMsMax);
   if (!heartbeat_ms.ok()) return new RefusedWatch(heartbeat_ms.status());
-  return WatchCall::Start(*std::move(session), backend_.recorder, request->after_event(),
+  return WatchCall::Start(context, *std::move(session), backend_.recorder, request->after_event(),
                           *heartbeat_ms * hw::kNanosPerMilli);
 }
 

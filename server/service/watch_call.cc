@@ -7,6 +7,12 @@
 #include "server/service/status.h"
 
 namespace xeq::service {
+namespace {
+
+// In the initial metadata of a stream that was not refused; named in fence.proto.
+constexpr char kWatchMetadataKey[] = "xeq-watch";
+
+}  // namespace
 
 WatchCall::WatchCall(std::shared_ptr<session::Session> session, metrics::Recorder& recorder, hw::Nanos heartbeat_ns)
     : session_(std::move(session)),
@@ -15,8 +21,8 @@ WatchCall::WatchCall(std::shared_ptr<session::Session> session, metrics::Recorde
       last_write_(hw::MonotonicNow()),
       events_(kEventsPerMessageMax) {}
 
-WatchCall* WatchCall::Start(std::shared_ptr<session::Session> session, metrics::Recorder& recorder,
-                            uint64_t after_event, hw::Nanos heartbeat_ns) {
+WatchCall* WatchCall::Start(grpc::CallbackServerContext* context, std::shared_ptr<session::Session> session,
+                            metrics::Recorder& recorder, uint64_t after_event, hw::Nanos heartbeat_ns) {
   auto call = std::make_shared<WatchCall>(std::move(session), recorder, heartbeat_ns);
   call->self_ = call;
   call->session_->lease().Hold();
@@ -33,6 +39,7 @@ WatchCall* WatchCall::Start(std::shared_ptr<session::Session> session, metrics::
     call->SetAlarm(heartbeat_ns);
   }
   // So that the client knows that the watch stands, whether there is an event or not.
+  context->AddInitialMetadata(kWatchMetadataKey, "1");
   call->StartSendInitialMetadata();
   call->Continue();
   return call.get();

@@ -25,8 +25,8 @@ class WatchCall final : public grpc::ServerWriteReactor<v1::WatchFencesResponse>
                         public std::enable_shared_from_this<WatchCall> {
  public:
   // `recorder` outlives the call.
-  static WatchCall* Start(std::shared_ptr<session::Session> session, metrics::Recorder& recorder, uint64_t after_event,
-                          hw::Nanos heartbeat_ns);
+  static WatchCall* Start(grpc::CallbackServerContext* context, std::shared_ptr<session::Session> session,
+                          metrics::Recorder& recorder, uint64_t after_event, hw::Nanos heartbeat_ns);
   WatchCall(std::shared_ptr<session::Session> session, metrics::Recorder& recorder, hw::Nanos heartbeat_ns);
 
   void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mutex_);

@@ -1,0 +1,208 @@
+// libxeq: a session with xeqd, and what a client makes in it. Calls block until the service has answered or their
+// deadline has passed. All types may be used from several threads; a moved-from one may only be destroyed or assigned.
+//
+//   auto client = xeq::Client::Connect("127.0.0.1:50551");
+//   auto session = client->OpenSession();
+//   auto vm = session->CreateVm();
+//   auto buffer = session->CreateBuffer(8192);
+//   auto bound = vm->Bind(*buffer, /*address=*/0x100000);
+//   auto queue = session->CreateQueue(*vm, xeq::EngineClass::kCopy);
+//   auto fence = queue->Submit(/*batch_address=*/0x100000, {*bound});
+//   session->Wait(*fence);
+#ifndef XEQ_CLIENT_INCLUDE_XEQ_CLIENT_H_
+#define XEQ_CLIENT_INCLUDE_XEQ_CLIENT_H_
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "xeq/types.h"
+
+namespace xeq {
+
+namespace internal {
+struct Connection;
+struct SessionState;
+struct Handle;
+class WatchStream;
+}  // namespace internal
+
+// How far an upload or download is; called from the thread that called Write or Read.
+using Progress = std::function<void(uint64_t done_bytes, uint64_t total_bytes)>;
+
+// Memory of the GPU. Its handle is given back when this is destroyed; the memory when it is not mapped any more.
+class Buffer {
+ public:
+  Buffer(Buffer&&) noexcept;
+  Buffer& operator=(Buffer&&) noexcept;
+  ~Buffer();
+
+  uint64_t handle() const;
+  // A multiple of the region's page size.
+  uint64_t size_bytes() const { return size_bytes_; }
+  // In chunks, whatever the size. Not ordered against jobs: wait for those that use the range. INVALID_ARGUMENT: the
+  // range is not in the buffer.
+  absl::Status Write(uint64_t offset, absl::Span<const std::byte> data, const Progress& progress = nullptr);
+  absl::Status Read(uint64_t offset, absl::Span<std::byte> data, const Progress& progress = nullptr) const;
+  // For batches.
+  absl::Status Write(uint64_t offset, absl::Span<const uint32_t> dwords);
+
+ private:
+  friend class Session;
+  Buffer(std::unique_ptr<internal::Handle> handle, uint64_t size_bytes);
+  std::unique_ptr<internal::Handle> handle_;
+  uint64_t size_bytes_;
+};
+
+// An address space of 48 bits.
+class Vm {
+ public:
+  Vm(Vm&&) noexcept;
+  Vm& operator=(Vm&&) noexcept;
+  ~Vm();
+
+  uint64_t handle() const;
+  // Maps [offset, offset + size) of the buffer (size 0: to its end) at `address` when all of `waits` have ended; the
+  // fence ends when it is mapped. Multiples of 4096.
+  absl::StatusOr<Fence> Bind(const Buffer& buffer, uint64_t address, uint64_t offset = 0, uint64_t size_bytes = 0,
+                             absl::Span<const Fence> waits = {});
+  absl::StatusOr<Fence> Unbind(uint64_t address, uint64_t size_bytes, absl::Span<const Fence> waits = {});
+
+ private:
+  friend class Session;
+  explicit Vm(std::unique_ptr<internal::Handle> handle);
+  std::unique_ptr<internal::Handle> handle_;
+};
+
+struct QueueOptions {
+  // Empty: the first engine of the class.
+  std::optional<uint32_t> engine_instance;
+  QueuePriority priority = QueuePriority::kNormal;
+  // How long a job may be on the engine; 0: the service's default.
+  uint32_t job_timeout_ms = 0;
+};
+
+// An execution queue. Destroying it cancels what has not ended.
+class Queue {
+ public:
+  Queue(Queue&&) noexcept;
+  Queue& operator=(Queue&&) noexcept;
+  ~Queue();
+
+  uint64_t handle() const;
+  // One job: its batch, and the fences that must have ended before. See Session::Submit.
+  absl::StatusOr<Fence> Submit(uint64_t batch_address, absl::Span<const Fence> waits = {});
+  absl::StatusOr<Fence> Submit(uint64_t batch_address, std::initializer_list<Fence> waits) {
+    return Submit(batch_address, absl::MakeConstSpan(waits.begin(), waits.size()));
+  }
+
+ private:
+  friend class Session;
+  explicit Queue(std::unique_ptr<internal::Handle> handle);
+  std::unique_ptr<internal::Handle> handle_;
+};
+
+// One job of Session::Submit.
+struct Job {
+  // Queue::handle.
+  uint64_t queue = 0;
+  // Virtual address, a multiple of 8.
+  uint64_t batch_address = 0;
+  std::vector<Fence> waits;
+  // Earlier jobs of the same Submit, by their index.
+  std::vector<uint32_t> waits_on_jobs;
+  // Run even when something that was waited for failed.
+  bool run_on_error = false;
+};
+
+enum class WaitMode { kAll, kAny };
+
+struct WaitResult {
+  // Whether the mode was met in time.
+  bool satisfied = false;
+  // In the order of the fences.
+  std::vector<FenceStatus> statuses;
+};
+
+// The ends of a session's fences, in their order. Keeps the session alive while it is open.
+class Watch {
+ public:
+  Watch(Watch&&) noexcept;
+  Watch& operator=(Watch&&) noexcept;
+  ~Watch();
+
+  // Blocks. OUT_OF_RANGE: the session is closed and everything was told. Another error: the stream broke; a new watch
+  // after the last number goes on where it was.
+  absl::StatusOr<FenceEvent> Next();
+
+ private:
+  friend class Session;
+  explicit Watch(std::unique_ptr<internal::WatchStream> stream);
+  std::unique_ptr<internal::WatchStream> stream_;
+};
+
+// What a client owns. Everything in it is torn down when this is destroyed.
+class Session {
+ public:
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  ~Session();
+
+  // Random; whoever knows it can act for the session.
+  uint64_t id() const;
+  absl::StatusOr<Vm> CreateVm();
+  absl::StatusOr<Buffer> CreateBuffer(uint64_t size_bytes, uint32_t region = 0);
+  absl::StatusOr<Queue> CreateQueue(const Vm& vm, EngineClass engine_class, const QueueOptions& options = {});
+  // All of `jobs` are armed, each with its fence in the answer, or none. While the service says that it is busy and
+  // when to come back, this does, until the deadline.
+  absl::StatusOr<std::vector<Fence>> Submit(absl::Span<const Job> jobs);
+  // OK: the fence has ended with success. Its error when it failed. DEADLINE_EXCEEDED: not within `timeout`.
+  absl::Status Wait(const Fence& fence, std::chrono::milliseconds timeout = std::chrono::seconds(30));
+  absl::StatusOr<WaitResult> Wait(absl::Span<const Fence> fences, WaitMode mode, std::chrono::milliseconds timeout);
+  // Events after the number; 0: from the first.
+  absl::StatusOr<Watch> WatchFences(uint64_t after_event = 0);
+
+ private:
+  friend class Client;
+  friend class Queue;
+  explicit Session(std::shared_ptr<internal::SessionState> state);
+  std::shared_ptr<internal::SessionState> state_;
+};
+
+struct ClientOptions {
+  // Shown to operators, at most 128 bytes.
+  std::string name = "libxeq";
+  // Of each call that does not say otherwise, retries included.
+  std::chrono::milliseconds timeout = std::chrono::seconds(30);
+  // How long a session outlives its last call; 0: the service's default.
+  uint32_t lease_ms = 0;
+};
+
+class Client {
+ public:
+  // HOST:PORT or unix:PATH. UNAVAILABLE: nobody answers within the timeout.
+  static absl::StatusOr<Client> Connect(const std::string& address, const ClientOptions& options = {});
+  // A session that somebody else opened and told the id of: for waiting on its fences. It is not closed here.
+  absl::StatusOr<Session> AdoptSession(uint64_t session_id);
+
+  absl::StatusOr<Session> OpenSession();
+  absl::StatusOr<DeviceInfo> GetDevice();
+  // The queues of all sessions.
+  absl::StatusOr<std::vector<QueueInfo>> ListQueues();
+
+ private:
+  explicit Client(std::shared_ptr<internal::Connection> connection);
+  std::shared_ptr<internal::Connection> connection_;
+};
+
+}  // namespace xeq
+
+#endif  // XEQ_CLIENT_INCLUDE_XEQ_CLIENT_H_

@@ -1,0 +1,137 @@
+// Sessions, and what is made, submitted and waited for in them.
+#include <utility>
+
+#include "client/connection.h"
+#include "client/convert.h"
+#include "client/watch_stream.h"
+#include "xeq/client.h"
+
+namespace xeq {
+
+using internal::Handle;
+using internal::Retry;
+
+namespace {
+
+// What the service itself takes at most.
+constexpr std::chrono::milliseconds kWaitMax = std::chrono::hours(1);
+// So that a wait's answer arrives before the call's own deadline.
+constexpr std::chrono::milliseconds kAnswerTime = std::chrono::seconds(5);
+
+}  // namespace
+
+Session::Session(std::shared_ptr<internal::SessionState> state) : state_(std::move(state)) {}
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+Session::~Session() = default;
+
+uint64_t Session::id() const { return state_->id; }
+
+absl::StatusOr<Vm> Session::CreateVm() {
+  internal::Connection& connection = *state_->connection;
+  v1::CreateVmRequest request;
+  v1::CreateVmResponse response;
+  request.set_session_id(state_->id);
+  absl::Status status = connection.Invoke(Retry::kBusy, [&](grpc::ClientContext* context) {
+    return connection.vms->CreateVm(context, request, &response);
+  });
+  if (!status.ok()) return status;
+  return Vm(std::make_unique<Handle>(state_, Handle::Kind::kVm, response.vm()));
+}
+
+absl::StatusOr<Buffer> Session::CreateBuffer(uint64_t size_bytes, uint32_t region) {
+  internal::Connection& connection = *state_->connection;
+  v1::CreateBufferRequest request;
+  v1::CreateBufferResponse response;
+  request.set_session_id(state_->id);
+  request.set_size(size_bytes);
+  request.set_region(region);
+  absl::Status status = connection.Invoke(Retry::kBusy, [&](grpc::ClientContext* context) {
+    return connection.buffers->CreateBuffer(context, request, &response);
+  });
+  if (!status.ok()) return status;
+  return Buffer(std::make_unique<Handle>(state_, Handle::Kind::kBuffer, response.buffer()), response.size());
+}
+
+absl::StatusOr<Queue> Session::CreateQueue(const Vm& vm, EngineClass engine_class, const QueueOptions& options) {
+  internal::Connection& connection = *state_->connection;
+  v1::CreateQueueRequest request;
+  v1::CreateQueueResponse response;
+  request.set_session_id(state_->id);
+  request.set_vm(vm.handle());
+  request.set_engine_class(internal::ToProto(engine_class));
+  if (options.engine_instance) request.set_engine_instance(*options.engine_instance);
+  request.set_priority(internal::ToProto(options.priority));
+  request.set_job_timeout_ms(options.job_timeout_ms);
+  absl::Status status = connection.Invoke(Retry::kBusy, [&](grpc::ClientContext* context) {
+    return connection.queues->CreateQueue(context, request, &response);
+  });
+  if (!status.ok()) return status;
+  return Queue(std::make_unique<Handle>(state_, Handle::Kind::kQueue, response.queue().queue()));
+}
+
+absl::StatusOr<std::vector<Fence>> Session::Submit(absl::Span<const Job> jobs) {
+  internal::Connection& connection = *state_->connection;
+  v1::SubmitRequest request;
+  v1::SubmitResponse response;
+  request.set_session_id(state_->id);
+  for (const Job& job : jobs) {
+    v1::Job* proto = request.add_jobs();
+    proto->set_queue(job.queue);
+    proto->add_batch_addresses(job.batch_address);
+    const v1::WaitErrorPolicy policy = job.run_on_error ? v1::WAIT_ERROR_POLICY_RUN : v1::WAIT_ERROR_POLICY_FAIL;
+    for (const Fence& fence : job.waits) {
+      v1::Wait* wait = proto->add_waits();
+      internal::Write(fence, wait->mutable_fence());
+      wait->set_on_error(policy);
+    }
+    for (const uint32_t earlier : job.waits_on_jobs) {
+      v1::Wait* wait = proto->add_waits();
+      wait->set_job(earlier);
+      wait->set_on_error(policy);
+    }
+  }
+  // Not repeated when the answer is lost: the jobs might run twice.
+  absl::Status status = connection.Invoke(Retry::kBusy, [&](grpc::ClientContext* context) {
+    return connection.queues->Submit(context, request, &response);
+  });
+  if (!status.ok()) return status;
+  std::vector<Fence> fences;
+  fences.reserve(static_cast<size_t>(response.fences_size()));
+  for (const v1::Fence& fence : response.fences()) fences.push_back(internal::FromProto(fence));
+  return fences;
+}
+
+absl::StatusOr<WaitResult> Session::Wait(absl::Span<const Fence> fences, WaitMode mode,
+                                         std::chrono::milliseconds timeout) {
+  internal::Connection& connection = *state_->connection;
+  v1::WaitFencesRequest request;
+  v1::WaitFencesResponse response;
+  timeout = std::clamp(timeout, std::chrono::milliseconds(0), kWaitMax);
+  request.set_session_id(state_->id);
+  request.set_mode(mode == WaitMode::kAll ? v1::WAIT_MODE_ALL : v1::WAIT_MODE_ANY);
+  request.set_timeout_ms(static_cast<uint32_t>(timeout.count()));
+  for (const Fence& fence : fences) internal::Write(fence, request.add_fences());
+  absl::Status status = connection.Invoke(Retry::kSafe, timeout + kAnswerTime, [&](grpc::ClientContext* context) {
+    return connection.fences->WaitFences(context, request, &response);
+  });
+  if (!status.ok()) return status;
+  WaitResult result{response.satisfied(), {}};
+  for (const v1::FenceStatus& fence : response.statuses()) result.statuses.push_back(internal::FromProto(fence));
+  return result;
+}
+
+absl::Status Session::Wait(const Fence& fence, std::chrono::milliseconds timeout) {
+  absl::StatusOr<WaitResult> result = Wait(absl::MakeConstSpan(&fence, 1), WaitMode::kAll, timeout);
+  if (!result.ok()) return result.status();
+  if (!result->satisfied) return absl::DeadlineExceededError("the fence has not ended in time");
+  return result->statuses.front().error;
+}
+
+absl::StatusOr<Watch> Session::WatchFences(uint64_t after_event) {
+  auto stream = std::make_unique<internal::WatchStream>(state_, after_event);
+  if (absl::Status status = stream->WaitForStart(); !status.ok()) return status;
+  return Watch(std::move(stream));
+}
+
+}  // namespace xeq

@@ -20,7 +20,8 @@ class Buffer {
   virtual ~Buffer() = default;
   // A multiple of the region's page size.
   virtual uint64_t size_bytes() const = 0;
-  // INVALID_ARGUMENT when the range is not in the buffer. May block for the time of the copy.
+  // INVALID_ARGUMENT when the range is not in the buffer. May block for the time of the copy. An aligned dword or
+  // quadword is copied in one piece.
   virtual absl::Status Write(uint64_t offset, absl::Span<const std::byte> data) = 0;
   virtual absl::Status Read(uint64_t offset, absl::Span<std::byte> data) const = 0;
 };

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "hw/xe/ticks.h"
-
 namespace xeq::hw::xe {
 namespace {
 
@@ -109,21 +107,37 @@ bool HwEngine::lost() {
   return lost_;
 }
 
-Completion HwEngine::Describe(const Context& context, const RingJob& job, JobStatus status) const {
+Completion HwEngine::Describe(const Context& context, const RingJob& job, JobStatus status) {
   Completion completion;
   completion.context = context.id;
   completion.seqno = job.seqno;
   completion.status = status;
   if (!HasPassed(context.lrc->start_seqno(), job.hw_seqno)) return completion;
-  // The clock's low dword wraps in minutes; a job is told within less.
+  UpdateAnchor();
   const JobTimestamps times = context.lrc->Timestamps(job.hw_seqno);
-  const uint32_t ticks_now = Read(regs::kRingTimestamp);
-  const Nanos now = MonotonicNow();
-  completion.gpu_start_ns = now - TicksToNanos(ticks_now - times.start);
+  completion.gpu_start_ns = anchor_.ToTime(times.start);
   if (!HasPassed(context.lrc->seqno(), job.hw_seqno)) return completion;
-  completion.gpu_end_ns = now - TicksToNanos(ticks_now - times.end);
+  completion.gpu_end_ns = anchor_.ToTime(times.end);
   completion.gpu_time_ns = TicksToNanos(times.end_context - times.start_context);
   return completion;
+}
+
+void HwEngine::UpdateAnchor() {
+  // The crystals of the two clocks drift apart by some 50 us in this time; the low dword wraps in 223 s.
+  constexpr Nanos kPeriod = kNanosPerSecond;
+  Nanos before = MonotonicNow();
+  if (anchor_.time != 0 && before - anchor_.time < kPeriod) return;
+  // The closest of a few looks.
+  Nanos closest = kNever;
+  for (int i = 0; i < 4; ++i) {
+    const uint32_t ticks = Read(regs::kRingTimestamp);
+    const Nanos after = MonotonicNow();
+    if (after - before < closest) {
+      closest = after - before;
+      anchor_ = {ticks, before + closest / 2};
+    }
+    before = after;
+  }
 }
 
 void HwEngine::Retire(Context& context) {

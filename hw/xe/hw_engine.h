@@ -21,6 +21,7 @@
 #include "hw/types.h"
 #include "hw/xe/context.h"
 #include "hw/xe/ggtt.h"
+#include "hw/xe/ticks.h"
 
 namespace xeq::hw::xe {
 
@@ -106,8 +107,10 @@ class HwEngine {
 
   // ---- hw_engine.cc: jobs.
   void Retire(Context& context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Completion Describe(const Context& context, const RingJob& job, JobStatus status) const
+  Completion Describe(const Context& context, const RingJob& job, JobStatus status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Holds the two clocks against each other, at most once in a while.
+  void UpdateAnchor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends all jobs of the context: those that ran with kOk, the next with `status`, the others with kCancelled.
   void EndJobs(Context& context, JobStatus status, const FaultInfo& fault) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FreeContext(Context* context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -137,6 +140,7 @@ class HwEngine {
   Nanos active_since_ ABSL_GUARDED_BY(mutex_) = 0;
   // The last entry of the context status buffer that was read.
   uint32_t status_head_ ABSL_GUARDED_BY(mutex_) = 0;
+  ClockAnchor anchor_ ABSL_GUARDED_BY(mutex_);
   uint32_t last_hw_id_ ABSL_GUARDED_BY(mutex_) = 0;
   // Ended jobs that TakeDone has not taken. Has room for all that can be in rings.
   std::vector<Completion> done_ ABSL_GUARDED_BY(mutex_);

@@ -32,6 +32,8 @@ absl::StatusOr<std::unique_ptr<DmaArena>> DmaArena::Create(uint64_t bytes_max) {
   if (base == MAP_FAILED) {
     return absl::ResourceExhaustedError(absl::StrCat("no address space for ", bytes_max, " bytes of model memory"));
   }
+  // The first touch of a page costs more than copying it; by 2 MiB at a time it costs half. Without it all goes on.
+  madvise(base, pages * kPage, MADV_HUGEPAGE);
   return std::unique_ptr<DmaArena>(new DmaArena(static_cast<std::byte*>(base), pages));
 }
 

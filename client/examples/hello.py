@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""hello.cc over plain gRPC: runs one batch on the GPU of a running xeqd, and reads what it stored.
+r"""hello.cc over plain gRPC: runs one batch on the GPU of a running xeqd, and reads what it stored.
 
 Stubs: protoc -I proto --python_out=STUBS --grpc_python_out=STUBS \
-           --plugin=protoc-gen-grpc_python=$(command -v grpc_python_plugin) proto/xeq/v1/*.proto proto/google/rpc/*.proto
+           --plugin=protoc-gen-grpc_python=$(command -v grpc_python_plugin) \
+           proto/xeq/v1/*.proto proto/google/rpc/*.proto
 Run:   PYTHONPATH=STUBS python3 client/examples/hello.py [ADDRESS]
 """
 import struct

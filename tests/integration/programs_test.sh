@@ -29,7 +29,8 @@ metrics=$(sed -nE 's|.*metrics on (http.*)$|\1|p' "$dir/log")
 
 mkdir "$dir/stubs"
 protoc -I "$protos" --python_out="$dir/stubs" --grpc_python_out="$dir/stubs" \
-  --plugin=protoc-gen-grpc_python="$(command -v grpc_python_plugin)" "$protos"/xeq/v1/*.proto "$protos"/google/rpc/*.proto
+  --plugin=protoc-gen-grpc_python="$(command -v grpc_python_plugin)" \
+  "$protos"/xeq/v1/*.proto "$protos"/google/rpc/*.proto
 PYTHONPATH="$dir/stubs" /usr/bin/python3 "$hello_py" "$tcp" | grep -qx 'the GPU says 42' || fail "hello.py"
 
 "$xeqctl" demo --size 5m >"$dir/demo" || { cat "$dir/demo"; fail "demo"; }

@@ -90,6 +90,15 @@ def check_opening(path, lines):
         yield 1, "begins without a comment that says what it is"
 
 
+# What the README shows is what is built and run.
+EXAMPLE = "client/examples/hello.cc"
+
+
+def check_example(readme, example):
+    if "```cpp\n" + example.strip() + "\n```" not in readme:
+        yield 1, f"the example is not {EXAMPLE} as it stands"
+
+
 RULES = [check_includes, check_sizes, check_words, check_guard, check_opening]
 
 
@@ -110,6 +119,10 @@ def check_tree(root):
             for number, what in rule(path, lines):
                 print(f"{path}:{number}: {what}")
                 found += 1
+    with open(f"{root}/README.md", encoding="utf-8") as readme, open(f"{root}/{EXAMPLE}", encoding="utf-8") as example:
+        for number, what in check_example(readme.read(), example.read()):
+            print(f"README.md:{number}: {what}")
+            found += 1
     print(f"{found} breaches in {len(names)} files")
     return found == 0
 
@@ -127,6 +140,8 @@ def self_test():
         (check_guard, "hw/a.h", ["#ifndef WRONG_H_"]),
         (check_opening, "hw/a.h", ["#ifndef XEQ_HW_A_H_"]),
     ]
+    if not list(check_example("```cpp\nint main() {}\n```", "int main() { return 1; }")):
+        sys.exit("missed: check_example")
     missed = [rule.__name__ for rule, path, lines in breaches if not list(rule(path, lines))]
     if list(check_includes("server/sched/a.cc", ['#include "hw/device.h"', '#include "server/sched/job.h"'])):
         missed.append("a right include was refused")

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "hw/types.h"
@@ -47,11 +48,13 @@ struct Context {
   bool cancelling = false;
   JobStatus cancel_status = JobStatus::kCancelled;
   FaultInfo cancel_fault;
+  // CTX_TIMESTAMP when the engine was stopped under it: what its oldest job is charged until.
+  std::optional<uint32_t> stopped_timestamp;
   // The queue is gone; freed when the engine has left it.
   bool orphaned = false;
   // Bits 47:37 of its descriptor while it is in the ports.
   uint32_t hw_id = 0;
-  // The tail that the engine was last given. With `tail_repeated`, its spare commands were used up.
+  // The tail that the engine was last given.
   uint32_t submitted_tail = 0;
   bool ever_submitted = false;
 

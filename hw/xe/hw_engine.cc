@@ -116,7 +116,13 @@ Completion HwEngine::Describe(const Context& context, const RingJob& job, JobSta
   UpdateAnchor();
   const JobTimestamps times = context.lrc->Timestamps(job.hw_seqno);
   completion.gpu_start_ns = anchor_.ToTime(times.start);
-  if (!HasPassed(context.lrc->seqno(), job.hw_seqno)) return completion;
+  if (!HasPassed(context.lrc->seqno(), job.hw_seqno)) {
+    // Taken off while it ran, or between two turns.
+    const uint32_t left = context.stopped_timestamp.value_or(context.lrc->stored_context_timestamp());
+    const auto used = static_cast<int32_t>(left - times.start_context);
+    if (used > 0) completion.gpu_time_ns = TicksToNanos(static_cast<uint32_t>(used));
+    return completion;
+  }
   completion.gpu_end_ns = anchor_.ToTime(times.end);
   completion.gpu_time_ns = TicksToNanos(times.end_context - times.start_context);
   return completion;

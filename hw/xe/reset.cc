@@ -90,6 +90,7 @@ bool HwEngine::StopAndReset(Context& culprit, Nanos now) {
     culprit.cancel_fault.command = Read(regs::kIpehr);
     culprit.cancel_fault.command_address = static_cast<uint64_t>(Read(regs::kActhdUdw)) << 32 | Read(regs::kActhd);
   }
+  culprit.stopped_timestamp = Read(regs::kCtxTimestamp);
   Reset();
   if (lost_) return true;
   // Those who had not begun wait for their turn again; what was taken off while it waited is in its image.

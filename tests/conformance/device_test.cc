@@ -129,6 +129,7 @@ TEST_P(DeviceTest, HangIsSeenAndCancelledAndHarmsNoOther) {
   const std::vector<Completion> all = listener_.Wait(hung, 2);
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[0].status, JobStatus::kHang);
+  EXPECT_GE(all[0].gpu_time_ns, 20 * kNanosPerMilli) << "charged although it never ended";
   EXPECT_GE(all[0].fault.command_address, loop);
   EXPECT_LE(all[0].fault.command_address, loop + 12);
   EXPECT_EQ(all[1].status, JobStatus::kCancelled);

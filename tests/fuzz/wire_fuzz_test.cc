@@ -19,6 +19,14 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
 
 class WireFuzz : public ServiceTest {
  protected:
+  // Sessions that the calls open stay, as nobody looks after leases here.
+  static session::ManagerOptions ManySessions() {
+    session::ManagerOptions options;
+    options.sessions_max = 1 << 20;
+    return options;
+  }
+  WireFuzz() : ServiceTest(ManySessions()) {}
+
   // Good requests, by method.
   std::vector<std::pair<std::string, std::string>> Seeds() {
     v1::CreateBufferRequest buffer;

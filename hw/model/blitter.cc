@@ -82,14 +82,15 @@ std::optional<Blit> Blit::DecodeFastColor(absl::Span<const uint32_t> command) {
 
 Blit::Progress Blit::Advance(const AddressSpace& space, uint64_t bytes, uint64_t* fault_address) {
   if (row_bytes_ == 0) return Progress::kDone;
-  for (uint64_t done = 0; row_ < rows_;) {
-    if (done >= bytes) return Progress::kMore;
-    if (AdvancePiece(space, &done, fault_address) == Progress::kFault) return Progress::kFault;
+  const uint64_t begin = work_bytes_;
+  while (row_ < rows_) {
+    if (work_bytes_ - begin >= bytes) return Progress::kMore;
+    if (AdvancePiece(space, fault_address) == Progress::kFault) return Progress::kFault;
   }
   return Progress::kDone;
 }
 
-Blit::Progress Blit::AdvancePiece(const AddressSpace& space, uint64_t* done, uint64_t* fault_address) {
+Blit::Progress Blit::AdvancePiece(const AddressSpace& space, uint64_t* fault_address) {
   uint64_t address = destination_.address + row_ * destination_.pitch_bytes + column_;
   const std::optional<Run> to = space.Translate(address);
   std::optional<Run> from;
@@ -110,7 +111,7 @@ Blit::Progress Blit::AdvancePiece(const AddressSpace& space, uint64_t* done, uin
   } else if (to->host != nullptr) {
     std::memset(to->host, 0, size);
   }
-  *done += size;
+  work_bytes_ += std::max(size, kPieceCostMin);
   column_ += size;
   if (column_ == row_bytes_) {
     column_ = 0;

@@ -30,12 +30,18 @@ class Blit {
   static std::optional<Blit> DecodeFastCopy(absl::Span<const uint32_t> command);
   static std::optional<Blit> DecodeFastColor(absl::Span<const uint32_t> command);
 
-  // Works on rows until some `bytes` are done. On a fault, `fault_address` says where; the rows before it are done.
+  // Works on rows until some `bytes` are done (see work_bytes). On a fault, `fault_address` says where; the rows before
+  // it are done.
   Progress Advance(const AddressSpace& space, uint64_t bytes, uint64_t* fault_address);
+  // What it has cost so far: its bytes, where a short row counts as kPieceCostMin.
+  uint64_t work_bytes() const { return work_bytes_; }
 
  private:
+  // Two walks of page tables take about as long as this many bytes.
+  static constexpr uint64_t kPieceCostMin = 256;
+
   // A piece that lies in one page on both sides.
-  Progress AdvancePiece(const AddressSpace& space, uint64_t* done, uint64_t* fault_address);
+  Progress AdvancePiece(const AddressSpace& space, uint64_t* fault_address);
 
   Rectangle destination_;
   // Nothing: filled with `color_`.
@@ -47,6 +53,7 @@ class Blit {
   // Where it goes on.
   uint64_t row_ = 0;
   uint64_t column_ = 0;
+  uint64_t work_bytes_ = 0;
 };
 
 }  // namespace xeq::hw::model

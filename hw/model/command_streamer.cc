@@ -11,9 +11,44 @@ using regs::MiOpcode;
 constexpr uint64_t kPage = 4096;
 // What a command costs of a budget, in bytes.
 constexpr uint64_t kCommandCost = 32;
-// Opcodes below are single dwords, the others carry a length. Source: IHD-OS-TGL vol 2a, MI commands.
-constexpr uint32_t kFirstOpcodeWithLength = 0x10;
 constexpr uint32_t kPipeControlMask = 0xffff0000;
+
+// As CommandStreamer::DwordsOf.
+size_t MiDwordsOf(uint32_t header) {
+  const MiOpcode opcode = regs::MiOpcodeOf(header);
+  switch (opcode) {
+    case MiOpcode::kNoop:
+    case MiOpcode::kUserInterrupt:
+    case MiOpcode::kArbCheck:
+    case MiOpcode::kArbOnOff:
+    case MiOpcode::kBatchBufferEnd:
+      return 1;
+    case MiOpcode::kStoreDataImm:
+      return (header & regs::kStoreDataImmLengthMask) + 2;
+    case MiOpcode::kFlushDw:
+      return (header & regs::kFlushDwLengthMask) + 2;
+    case MiOpcode::kMath:
+    case MiOpcode::kSemaphoreWait:
+    case MiOpcode::kLoadRegisterImm:
+    case MiOpcode::kStoreRegisterMem:
+    case MiOpcode::kLoadRegisterMem:
+    case MiOpcode::kLoadRegisterReg:
+    case MiOpcode::kCopyMemMem:
+    case MiOpcode::kAtomic:
+    case MiOpcode::kBatchBufferStart:
+    case MiOpcode::kConditionalBatchBufferEnd:
+      return (header & 0xff) + 2;
+    case MiOpcode::kSetPredicate:
+    case MiOpcode::kSemaphoreSignal:
+      break;
+  }
+  return 0;
+}
+
+// MEM_COPY and MEM_SET belong to engines of 12.55 and later.
+bool IsKnown(regs::BlitOpcode opcode) {
+  return opcode == regs::BlitOpcode::kFastCopy || opcode == regs::BlitOpcode::kFastColor;
+}
 
 }  // namespace
 
@@ -31,7 +66,7 @@ CommandStreamer::Stop CommandStreamer::RunSlice(uint64_t budget, bool preempt) {
   for (uint64_t used = 0; used < budget; used += kCommandCost) {
     Next next = Next::kStay;
     if (blit_.has_value()) {
-      next = ContinueBlit(budget - used);
+      next = ContinueBlit(budget, &used);
       if (next == Next::kStay) return Stop::kBudget;
     } else {
       if (state_.level == 0 && state_.ring_head == state_.ring_tail) return Stop::kIdle;
@@ -100,20 +135,17 @@ bool CommandStreamer::Fetch() {
   return true;
 }
 
-size_t CommandStreamer::DwordsOf(uint32_t header) {
+size_t CommandStreamer::DwordsOf(uint32_t header) const {
   switch (regs::TypeOf(header)) {
-    case CommandType::kMi: {
-      const MiOpcode opcode = regs::MiOpcodeOf(header);
-      if (static_cast<uint32_t>(opcode) < kFirstOpcodeWithLength) return 1;
-      uint32_t mask = 0xff;
-      if (opcode == MiOpcode::kStoreDataImm) mask = regs::kStoreDataImmLengthMask;
-      if (opcode == MiOpcode::kFlushDw) mask = regs::kFlushDwLengthMask;
-      return (header & mask) + 2;
-    }
+    case CommandType::kMi:
+      return MiDwordsOf(header);
     case CommandType::kBlitter:
-      return (header & 0xff) + 2;
+      return place_.engine_class == regs::HwClass::kCopy && IsKnown(regs::BlitOpcodeOf(header)) ? (header & 0xff) + 2
+                                                                                                : 0;
     case CommandType::kRender:
-      return (header & kPipeControlMask) == (regs::kPipeControl & kPipeControlMask) ? (header & 0xff) + 2 : 0;
+      return has_pipe_control() && (header & kPipeControlMask) == (regs::kPipeControl & kPipeControlMask)
+                 ? (header & 0xff) + 2
+                 : 0;
   }
   return 0;
 }
@@ -137,17 +169,14 @@ CommandStreamer::Next CommandStreamer::PageFault(uint64_t address) {
 }
 
 CommandStreamer::Next CommandStreamer::Execute() {
-  const bool is_render =
-      place_.engine_class == regs::HwClass::kRender || place_.engine_class == regs::HwClass::kCompute;
+  // DwordsOf has let through what the engine knows.
   switch (regs::TypeOf(header_)) {
     case CommandType::kMi:
       return ExecuteMi(regs::MiOpcodeOf(header_));
     case CommandType::kBlitter:
-      if (place_.engine_class == regs::HwClass::kCopy) return StartBlit();
-      break;
+      return StartBlit();
     case CommandType::kRender:
-      if (is_render) return PipeControl();
-      break;
+      return PipeControl();
   }
   return Fail(StreamerFault::Kind::kInvalidCommand);
 }
@@ -205,10 +234,10 @@ uint32_t CommandStreamer::RegisterOffset(uint32_t dword, bool add_base) const {
   return (dword & 0x7ffffc) + (add_base ? place_.base : 0);
 }
 
-uint32_t* CommandStreamer::GeneralPurpose(uint32_t offset) {
+CommandStreamer::HalfRegister* CommandStreamer::GeneralPurpose(uint32_t offset) {
   const uint32_t first = place_.base + regs::kCsGpr;
   if (offset < first || offset >= first + sizeof(state_.registers)) return nullptr;
-  return reinterpret_cast<uint32_t*>(state_.registers.data()) + (offset - first) / 4;
+  return reinterpret_cast<HalfRegister*>(state_.registers.data()) + (offset - first) / 4;
 }
 
 bool CommandStreamer::MayTouch(uint32_t offset, bool write) const {
@@ -219,7 +248,7 @@ bool CommandStreamer::MayTouch(uint32_t offset, bool write) const {
 }
 
 CommandStreamer::Next CommandStreamer::ReadRegister(uint32_t offset, uint32_t* value) {
-  if (const uint32_t* gpr = GeneralPurpose(offset)) {
+  if (const HalfRegister* gpr = GeneralPurpose(offset)) {
     *value = *gpr;
     return Next::kAdvance;
   }
@@ -229,7 +258,7 @@ CommandStreamer::Next CommandStreamer::ReadRegister(uint32_t offset, uint32_t* v
 }
 
 CommandStreamer::Next CommandStreamer::WriteRegister(uint32_t offset, uint32_t value) {
-  if (uint32_t* gpr = GeneralPurpose(offset)) {
+  if (HalfRegister* gpr = GeneralPurpose(offset)) {
     *gpr = value;
     return Next::kAdvance;
   }
@@ -332,19 +361,14 @@ CommandStreamer::Next CommandStreamer::StartBlit() {
   return blit_.has_value() ? Next::kStay : Fail(StreamerFault::Kind::kInvalidCommand);
 }
 
-CommandStreamer::Next CommandStreamer::ContinueBlit(uint64_t bytes) {
+CommandStreamer::Next CommandStreamer::ContinueBlit(uint64_t budget, uint64_t* used) {
   uint64_t fault_address = 0;
-  switch (blit_->Advance(*ppgtt_, bytes, &fault_address)) {
-    case Blit::Progress::kMore:
-      return Next::kStay;
-    case Blit::Progress::kDone:
-      blit_.reset();
-      return Next::kAdvance;
-    case Blit::Progress::kFault:
-      blit_.reset();
-      break;
-  }
-  return PageFault(fault_address);
+  const uint64_t before = blit_->work_bytes();
+  const Blit::Progress progress = blit_->Advance(*ppgtt_, budget - *used, &fault_address);
+  *used += blit_->work_bytes() - before;
+  if (progress == Blit::Progress::kMore) return Next::kStay;
+  blit_.reset();
+  return progress == Blit::Progress::kDone ? Next::kAdvance : PageFault(fault_address);
 }
 
 }  // namespace xeq::hw::model

@@ -99,8 +99,15 @@ class CommandStreamer {
   // SDI with its longest length field.
   static constexpr size_t kCommandDwordsMax = 0x3ff + 2;
 
+  // One half of a 64-bit register, which the arithmetic unit sees whole.
+  using HalfRegister [[gnu::may_alias]] = uint32_t;
+
   enum class Next : uint8_t { kAdvance, kStay, kJumped, kFault };
 
+  // Of render or compute: the classes that know PIPE_CONTROL instead of MI_FLUSH_DW.
+  bool has_pipe_control() const {
+    return place_.engine_class == regs::HwClass::kRender || place_.engine_class == regs::HwClass::kCompute;
+  }
   bool privileged() const { return state_.level == 0 || !state_.batch_in_ppgtt; }
   // The address space of the command's own dwords.
   const AddressSpace& CodeSpace() const;
@@ -109,7 +116,7 @@ class CommandStreamer {
   // Reads the command at the current position into `command_`. False: a fault.
   bool Fetch();
   // How many dwords the header says, 0 when the engine does not know it.
-  static size_t DwordsOf(uint32_t header);
+  size_t DwordsOf(uint32_t header) const;
   void Skip(size_t dwords);
 
   Next Fail(StreamerFault::Kind kind);
@@ -117,7 +124,7 @@ class CommandStreamer {
   // Where data goes: the GGTT for privileged commands that ask for it. Null: privilege violation.
   const AddressSpace* DataSpace(bool in_ggtt);
   // The GPR behind a register offset, null when it is none.
-  uint32_t* GeneralPurpose(uint32_t offset);
+  HalfRegister* GeneralPurpose(uint32_t offset);
   bool MayTouch(uint32_t offset, bool write) const;
   uint32_t RegisterOffset(uint32_t dword, bool add_base) const;
   Next ReadRegister(uint32_t offset, uint32_t* value);
@@ -145,7 +152,8 @@ class CommandStreamer {
   Next BatchStart();
   Next BatchEnd();
   Next StartBlit();
-  Next ContinueBlit(uint64_t bytes);
+  // Works until `*used` reaches `budget`.
+  Next ContinueBlit(uint64_t budget, uint64_t* used);
 
   const regs::EnginePlace place_;
   const Ggtt& ggtt_;

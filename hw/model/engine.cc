@@ -68,7 +68,15 @@ uint32_t Engine::Read(uint32_t offset) {
   if (offset == regs::kRingTimestamp) return static_cast<uint32_t>(Timestamp());
   if (offset == regs::kRingTimestampUdw) return static_cast<uint32_t>(Timestamp() >> 32) & 0xf;
   Knock lock(*this);
+  return ReadLocked(offset);
+}
+
+uint32_t Engine::ReadLocked(uint32_t offset) {
   switch (offset) {
+    case regs::kRingTimestamp:
+      return static_cast<uint32_t>(Timestamp());
+    case regs::kRingTimestampUdw:
+      return static_cast<uint32_t>(Timestamp() >> 32) & 0xf;
     case regs::kCtxTimestamp:
       return ContextTimestamp();
     case regs::kExeclistStatusLo:
@@ -122,25 +130,12 @@ void Engine::WriteLocked(uint32_t offset, uint32_t value) {
 }
 
 uint32_t Engine::ReadRegister(uint32_t offset) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-  if (offset < place_.base || offset - place_.base >= regs::kEngineWindowBytes) return 0;
-  const uint32_t in_engine = offset - place_.base;
-  switch (in_engine) {
-    case regs::kRingTimestamp:
-      return static_cast<uint32_t>(Timestamp());
-    case regs::kRingTimestampUdw:
-      return static_cast<uint32_t>(Timestamp() >> 32) & 0xf;
-    case regs::kCtxTimestamp:
-      return ContextTimestamp();
-    default:
-      return Load(in_engine);
-  }
+  return IsMine(offset) ? ReadLocked(offset - place_.base) : 0;
 }
 
 void Engine::WriteRegister(uint32_t offset, uint32_t value) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   // Registers outside the engine, such as AUX_INV, have no effect here.
-  if (offset >= place_.base && offset - place_.base < regs::kEngineWindowBytes) {
-    Store(offset - place_.base, value);
-  }
+  if (IsMine(offset)) WriteLocked(offset - place_.base, value);
 }
 
 uint32_t Engine::ContextTimestamp() const {

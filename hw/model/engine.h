@@ -56,6 +56,10 @@ class Engine : private EnginePort {
   uint32_t StatusPage() override { return Load(regs::kHwsPga) & ~0xfffu; }
   uint32_t ContextStatusPage() override ABSL_NO_THREAD_SAFETY_ANALYSIS { return Lrca(running_[0]); }
 
+  // Whether a register of BAR0 is the engine's own.
+  bool IsMine(uint32_t offset) const {
+    return offset >= place_.base && offset - place_.base < regs::kEngineWindowBytes;
+  }
   static uint32_t Lrca(uint64_t descriptor) { return static_cast<uint32_t>(descriptor & regs::kDescriptorLrcaMask); }
   static uint64_t ContextId(uint64_t descriptor);
   static bool Valid(uint64_t descriptor) { return (descriptor & regs::kDescriptorValid) != 0; }
@@ -76,6 +80,7 @@ class Engine : private EnginePort {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ShowState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint32_t ContextTimestamp() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  uint32_t ReadLocked(uint32_t offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteLocked(uint32_t offset, uint32_t value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const regs::EnginePlace place_;

@@ -12,8 +12,10 @@ void Faults::Report(const regs::EnginePlace& engine, uint64_t address) {
 
 void Faults::Drop(const regs::EnginePlace& engine) {
   MutexLock lock(mutex_);
+  const bool shown = !faults_.empty() && faults_.front().engine.base == engine.base;
   std::erase_if(faults_, [&](const Fault& fault) { return fault.engine.base == engine.base; });
-  if (!faults_.empty()) interrupts_.Raise(faults_.front().engine, regs::kIrqCsError);
+  // Whose fault is shown now has not raised its interrupt yet.
+  if (shown && !faults_.empty()) interrupts_.Raise(faults_.front().engine, regs::kIrqCsError);
 }
 
 uint32_t Faults::Read(uint32_t offset) {

@@ -105,10 +105,8 @@ CommandStreamer::Next CommandStreamer::PostSync(uint32_t operation, const Addres
 }
 
 CommandStreamer::Next CommandStreamer::FlushDw() {
-  const bool is_render =
-      place_.engine_class == regs::HwClass::kRender || place_.engine_class == regs::HwClass::kCompute;
   const bool qword = dwords_ == regs::kFlushDwQwordDwords;
-  if (is_render || (!qword && dwords_ != regs::kFlushDwDwords)) return Fail(Kind::kInvalidCommand);
+  if (has_pipe_control() || (!qword && dwords_ != regs::kFlushDwDwords)) return Fail(Kind::kInvalidCommand);
   const bool in_ggtt = (command_[1] & regs::kFlushDwAddressGgtt) != 0;
   const bool indexed = (header_ & regs::kFlushDwStoreIndex) != 0;
   const AddressSpace* space = DataSpace(in_ggtt || indexed);
@@ -118,8 +116,10 @@ CommandStreamer::Next CommandStreamer::FlushDw() {
   // An index is an offset into a status page: the engine's, or without the GGTT bit the context's.
   if (indexed) address = (address & 0xfff) + (in_ggtt ? port_.StatusPage() : port_.ContextStatusPage());
   const uint64_t data = qword ? static_cast<uint64_t>(command_[4]) << 32 | command_[3] : command_[3];
-  if ((header_ & regs::kFlushDwNotify) != 0) port_.Interrupt(regs::kIrqFlushNotify);
-  return operation == 0 ? Next::kAdvance : PostSync(operation, *space, address, data, qword);
+  const Next next = operation == 0 ? Next::kAdvance : PostSync(operation, *space, address, data, qword);
+  // Whoever is woken finds what was stored.
+  if (next == Next::kAdvance && (header_ & regs::kFlushDwNotify) != 0) port_.Interrupt(regs::kIrqFlushNotify);
+  return next;
 }
 
 CommandStreamer::Next CommandStreamer::PipeControl() {
@@ -132,9 +132,10 @@ CommandStreamer::Next CommandStreamer::PipeControl() {
   if (space == nullptr && operation != 0) return Fail(Kind::kPrivilege);
   uint64_t address = Address48(2) & ~7ull;
   if (indexed) address = (address & 0xfff) + (in_ggtt ? port_.StatusPage() : port_.ContextStatusPage());
-  if ((flags & regs::kPipeControlNotify) != 0) port_.Interrupt(regs::kIrqFlushNotify);
-  if (operation == 0) return Next::kAdvance;
-  return PostSync(operation, *space, address, static_cast<uint64_t>(command_[5]) << 32 | command_[4], true);
+  const uint64_t data = static_cast<uint64_t>(command_[5]) << 32 | command_[4];
+  const Next next = operation == 0 ? Next::kAdvance : PostSync(operation, *space, address, data, true);
+  if (next == Next::kAdvance && (flags & regs::kPipeControlNotify) != 0) port_.Interrupt(regs::kIrqFlushNotify);
+  return next;
 }
 
 CommandStreamer::Next CommandStreamer::SemaphoreWait() {

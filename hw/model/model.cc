@@ -186,6 +186,10 @@ void Model::Write32(pci::RegOffset register_offset, uint32_t value) {
     ResetEngines(value);
   } else if (IsTlbInvalidate(offset)) {
     InvalidateTlb(offset, value);
+  } else if (offset == regs::kGfxAuxInvalidate || offset == regs::kVd0AuxInvalidate ||
+             offset == regs::kVe0AuxInvalidate) {
+    // There is nothing to invalidate: the bit clears itself at once.
+    Storage(offset) = value & ~1u;
   } else if (const uint32_t ack = ForcewakeAck(offset)) {
     // Masked: bit n of the upper half says that bit n is meant.
     const uint32_t mask = value >> 16;

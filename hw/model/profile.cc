@@ -30,6 +30,8 @@ absl::StatusOr<ProfileEngine> ParseEngine(const std::string& origin, const std::
     if (!absl::StartsWith(name, prefix) || !absl::SimpleAtoi(name.substr(std::string(prefix).size()), &instance)) {
       continue;
     }
+    // Not "vcs00" or "vcs +0".
+    if (name != absl::StrCat(prefix, instance)) continue;
     if (regs::FindEngine(engine_class, instance).has_value()) return ProfileEngine{engine_class, instance};
   }
   return Bad(origin, "engines",

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <initializer_list>
 #include <limits>
+#include <optional>
 #include <utility>
 
 namespace xeq::metrics {
@@ -62,14 +63,15 @@ class Collector::Family {
 
   void Add(std::initializer_list<std::string> labels, const Histogram& histogram) {
     prometheus::ClientMetric::Histogram& out = AddSeries(labels).histogram;
-    const double unit = definition_.buckets == Buckets::kCount ? 1 : 1e-9;
+    // Divided by, since a product with 1e-9 is not the number that its decimals say, and a bound is a label.
+    const double unit = definition_.buckets == Buckets::kCount ? 1 : 1e9;
     for (size_t i = 0; i < histogram.bounds().size(); ++i) {
       out.sample_count += histogram.count(i);
-      out.bucket.push_back({out.sample_count, static_cast<double>(histogram.bounds()[i]) * unit});
+      out.bucket.push_back({out.sample_count, static_cast<double>(histogram.bounds()[i]) / unit});
     }
     out.sample_count += histogram.count(histogram.bounds().size());
     out.bucket.push_back({out.sample_count, std::numeric_limits<double>::infinity()});
-    out.sample_sum = static_cast<double>(histogram.sum()) * unit;
+    out.sample_sum = static_cast<double>(histogram.sum()) / unit;
   }
 
   prometheus::MetricFamily Take() { return std::move(family_); }
@@ -125,9 +127,14 @@ void Collector::CollectInfo(Family& family, Metric metric) const {
       }
       return;
     case Metric::kMemory:
-      for (const hw::MemoryRegion& region : info.regions) {
-        const char* pool = region.kind == hw::MemoryKind::kVram ? "vram" : "system";
-        family.Add({info.id, kTenant, pool}, static_cast<double>(device_.RegionUsedBytes(region.id)));
+      // Regions of one kind share a series.
+      for (const hw::MemoryKind kind : {hw::MemoryKind::kSystem, hw::MemoryKind::kVram}) {
+        std::optional<uint64_t> used_bytes;
+        for (const hw::MemoryRegion& region : info.regions) {
+          if (region.kind == kind) used_bytes = used_bytes.value_or(0) + device_.RegionUsedBytes(region.id);
+        }
+        const char* pool = kind == hw::MemoryKind::kVram ? "vram" : "system";
+        if (used_bytes) family.Add({info.id, kTenant, pool}, static_cast<double>(*used_bytes));
       }
       return;
     default:
@@ -214,7 +221,7 @@ void Collector::CollectEngine(Family& family, Metric metric, hw::EngineClass eng
     case Metric::kFenceSignalLatency:
       return family.Add({id, engine}, cells.signal_latency);
     case Metric::kGpuTime:
-      return family.Add({id, kTenant, engine}, static_cast<double>(cells.gpu_time_ns) * 1e-9);
+      return family.Add({id, kTenant, engine}, static_cast<double>(cells.gpu_time_ns) / 1e9);
     default:
       return;
   }

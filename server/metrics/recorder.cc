@@ -20,10 +20,11 @@ void Recorder::Record(const sched::Job& job, const sched::QueueSpec& queue) {
   if (times.ready != 0) cells.dependency_wait.Add(times.ready - times.armed);
   if (times.dispatched != 0) cells.queue_wait.Add(times.dispatched - times.ready);
   if (times.gpu_start != 0) cells.gpu_start_delay.Add(times.gpu_start - times.dispatched);
+  // Of a job that was taken off the engine too, which has no end there.
+  if (times.gpu_time > 0) cells.gpu_time_ns.fetch_add(static_cast<uint64_t>(times.gpu_time), kRelaxed);
   if (times.gpu_start == 0 || times.gpu_end == 0) return;
   cells.execution.Add(times.gpu_end - times.gpu_start);
   cells.signal_latency.Add(times.ended - times.gpu_end);
-  if (times.gpu_time > 0) cells.gpu_time_ns.fetch_add(static_cast<uint64_t>(times.gpu_time), kRelaxed);
 }
 
 void Recorder::OnSessionOpened() { device_.sessions.fetch_add(1, kRelaxed); }

@@ -29,7 +29,11 @@ Context* FenceTable::Find(sched::ContextId id) {
 
 void FenceTable::Close(Context& context) {
   context.closed = true;
-  ++closing_;
+  if (context.forgotten) {
+    Bury(context);
+  } else {
+    ++closing_;
+  }
 }
 
 absl::StatusOr<FenceStatus> FenceTable::Status(const sched::Point& point, Field field) {
@@ -113,7 +117,7 @@ void FenceTable::Unregister(FenceWait& wait) {
   wait.entries_.clear();
 }
 
-void FenceTable::End(const sched::Point& point, const sched::Result& result, MetWaits& met) {
+void FenceTable::End(const sched::Point& point, const sched::Result& result, MetWaits& met, Forgotten& forgotten) {
   Context& context = *Find(point.context);
   if (NamesItself(point, result)) {
     sched::Result kept = result;
@@ -133,6 +137,7 @@ void FenceTable::End(const sched::Point& point, const sched::Result& result, Met
     met.push_back(std::move(waiter->second));
     waiters_.erase(waiter);
   }
+  ForgetIfUnused(context, forgotten);
 }
 
 void FenceTable::RemoveDependant(sched::ContextId id, Forgotten& forgotten) {
@@ -148,10 +153,16 @@ void FenceTable::OnInactive(sched::ContextId id, Forgotten& forgotten) {
 }
 
 void FenceTable::ForgetIfUnused(Context& context, Forgotten& forgotten) {
-  if (!context.inactive || context.dependants > 0) return;
+  if (!context.inactive || context.dependants > 0 || context.results.ended() < context.armed) return;
+  context.forgotten = true;
   forgotten.push_back(context.id);
   // DeviceLoop::Stop closes queues whose handles are still there.
-  if (context.closed) --closing_;
+  if (!context.closed) return;
+  --closing_;
+  Bury(context);
+}
+
+void FenceTable::Bury(const Context& context) {
   tombstones_.push_back(context.id);
   if (tombstones_.size() <= tombstones_max_) return;
   contexts_.erase(tombstones_.front());

@@ -47,8 +47,10 @@ struct Context {
   uint32_t dependants = 0;
   // The handle is gone.
   bool closed = false;
-  // The scheduler has nothing left to tell of it.
+  // The scheduler has nothing left to tell of it, but for jobs that were armed when it was closed by DeviceLoop::Stop.
   bool inactive = false;
+  // The scheduler need not know it any more.
+  bool forgotten = false;
   // By seqno.
   std::multimap<uint64_t, FenceWait*> waits;
 
@@ -96,7 +98,7 @@ class FenceTable {
   Context* Find(sched::ContextId id);
   // Of a context that the scheduler never learnt of.
   void Remove(sched::ContextId id) { contexts_.erase(id); }
-  // The handle is gone: from here on the context is only kept for its fences.
+  // The handle is gone: from here on the context is only kept for its fences, and may be freed.
   void Close(Context& context);
   // How many are closed and not given back by the scheduler yet.
   size_t closing() const { return closing_; }
@@ -121,7 +123,7 @@ class FenceTable {
   using MetWaits = absl::InlinedVector<std::shared_ptr<FenceWait>, 8>;
   using Forgotten = absl::InlinedVector<sched::ContextId, 8>;
   // Ends the next point of a context.
-  void End(const sched::Point& point, const sched::Result& result, MetWaits& met);
+  void End(const sched::Point& point, const sched::Result& result, MetWaits& met, Forgotten& forgotten);
   // A job is about to wait for a point of the context / waits no more.
   void AddDependant(sched::ContextId id) { ++Find(id)->dependants; }
   void RemoveDependant(sched::ContextId id, Forgotten& forgotten);
@@ -130,12 +132,14 @@ class FenceTable {
  private:
   void Unregister(FenceWait& wait);
   void ForgetIfUnused(Context& context, Forgotten& forgotten);
+  // Keeps the fences of a context that has neither handle nor timeline. May free the context.
+  void Bury(const Context& context);
 
   const uint32_t waiters_max_;
   const size_t tombstones_max_;
   size_t closing_ = 0;
   absl::flat_hash_map<sched::ContextId, std::unique_ptr<Context>> contexts_;
-  // Forgotten by the scheduler, the oldest first.
+  // Forgotten by the scheduler and without a handle, the oldest first.
   std::deque<sched::ContextId> tombstones_;
   absl::flat_hash_map<FenceWait*, std::shared_ptr<FenceWait>> waiters_;
 };

@@ -14,7 +14,7 @@ void Session::OnFinished(absl::Span<sched::Job* const> jobs) {
   {
     hw::MutexLock lock(mutex_);
     for (sched::Job* job : jobs) {
-      fences_.End(job->point(), job->result, met);
+      fences_.End(job->point(), job->result, met, forgotten);
       for (const sched::Wait& wait : job->waits()) fences_.RemoveDependant(wait.point.context, forgotten);
       events_.Append({job->point(), job->result, job->times});
     }

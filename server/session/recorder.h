@@ -11,7 +11,7 @@ namespace xeq::session {
 // Why a session, or a queue, came to its end.
 enum class CloseReason : uint8_t { kClient, kLeaseExpired, kShutdown };
 
-// Called from any thread with no lock held; does not block or take memory. Does nothing by itself.
+// Called from any thread, OnWaiters with a session's lock held; takes no lock or memory. Does nothing by itself.
 class Recorder {
  public:
   virtual ~Recorder() = default;

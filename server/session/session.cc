@@ -41,6 +41,13 @@ absl::StatusOr<Context*> Session::AddContext(sched::QueueSpec spec) {
   return &context;
 }
 
+void Session::CloseContext(Context& context) {
+  // DeviceLoop::Stop closes by itself what is open. Asked under the lock, so that the scheduler never hears of a context
+  // that OnInactive made it forget.
+  if (!context.inactive) loop_.PostClose(context.id);
+  fences_.Close(context);
+}
+
 absl::StatusOr<uint64_t> Session::CreateVm() {
   {
     hw::MutexLock lock(mutex_);
@@ -75,9 +82,8 @@ absl::Status Session::DestroyVm(uint64_t handle) {
     }
     if (user != 0) return VmInUse(handle, user);
     vm = vms_.Remove(handle);
-    fences_.Close(*vm->context);
+    CloseContext(*vm->context);
   }
-  loop_.PostClose(handle);
   return absl::OkStatus();
 }
 
@@ -222,9 +228,8 @@ absl::Status Session::DestroyQueue(uint64_t handle) {
     if (absl::Status status = CheckOpen(); !status.ok()) return status;
     queue = queues_.Remove(handle);
     if (!queue) return QueueNotFound("queue", handle);
-    fences_.Close(*queue->context);
+    CloseContext(*queue->context);
   }
-  loop_.PostClose(handle);
   recorder_.OnQueueClosed(queue->spec.engine_class, queue->culprit.has_value(), CloseReason::kClient);
   return absl::OkStatus();
 }
@@ -242,15 +247,13 @@ void Session::Close(CloseReason reason) {
     vms = vms_.RemoveAll();
     buffers = buffers_.RemoveAll();
     queues = queues_.RemoveAll();
-    for (const auto& [handle, queue] : queues) fences_.Close(*queue.context);
-    for (const auto& [handle, vm] : vms) fences_.Close(*vm.context);
+    for (const auto& [handle, queue] : queues) CloseContext(*queue.context);
+    for (const auto& [handle, vm] : vms) CloseContext(*vm.context);
     TakeIdleWatches(watches);
   }
   for (const auto& [handle, queue] : queues) {
-    loop_.PostClose(handle);
     recorder_.OnQueueClosed(queue.spec.engine_class, queue.culprit.has_value(), reason);
   }
-  for (const auto& [handle, vm] : vms) loop_.PostClose(handle);
   Tell(watches);
   recorder_.OnSessionClosed(reason);
 }

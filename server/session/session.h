@@ -136,6 +136,8 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   QueueInfo Describe(uint64_t handle, const Queue& queue) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Makes a timeline known here and to the scheduler.
   absl::StatusOr<Context*> AddContext(sched::QueueSpec spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The other end of it: its handle is gone. May free the context.
+  void CloseContext(Context& context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // NOT_FOUND: no engine of the class, or not with that instance.
   absl::StatusOr<uint16_t> ChooseEngine(const QueueSpec& spec) const;
 

@@ -64,7 +64,29 @@ class BatchFuzz : public DeviceTest {
     }
   }
 
+  // Commands that any engine executes; then, half of the time, one bit of them is another.
+  Batch NearlyGoodBatch() {
+    Batch batch;
+    for (uint32_t commands = 1 + Below(12); commands > 0; --commands) {
+      const uint64_t address = kBase + Below(kBytes / 2) / 4 * 4;
+      switch (Below(3)) {
+        case 0:
+          batch = batch + StoreDword(address, Dword());
+          break;
+        case 1:
+          batch = batch + AddDword(address, Dword());
+          break;
+        default:
+          batch = batch + Batch{regs::kArbCheck, regs::kNoop};
+          break;
+      }
+    }
+    if (Below(2) == 0) batch[Below(static_cast<uint32_t>(batch.size()))] ^= 1u << Below(32);
+    return batch + kEnd;
+  }
+
   Batch RandomBatch() {
+    if (Below(3) == 0) return NearlyGoodBatch();
     Batch batch;
     const uint32_t commands = 1 + Below(12);
     for (uint32_t i = 0; i < commands; ++i) {

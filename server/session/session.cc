@@ -42,8 +42,8 @@ absl::StatusOr<Context*> Session::AddContext(sched::QueueSpec spec) {
 }
 
 void Session::CloseContext(Context& context) {
-  // DeviceLoop::Stop closes by itself what is open. Asked under the lock, so that the scheduler never hears of a context
-  // that OnInactive made it forget.
+  // DeviceLoop::Stop closes by itself what is open. Asked under the lock, so that the scheduler never hears of a
+  // context that OnInactive made it forget.
   if (!context.inactive) loop_.PostClose(context.id);
   fences_.Close(context);
 }

@@ -1,5 +1,7 @@
 #include "hw/model/context_image.h"
 
+#include <atomic>
+
 #include "hw/regs/registers.h"
 
 namespace xeq::hw::model {
@@ -22,17 +24,14 @@ constexpr uint32_t kRestoreInhibit = 1u << 0;
 constexpr uint32_t kRingTailMask = 0x1ffff8;
 constexpr uint32_t kRingHeadMask = 0x1ffffc;
 
-// The image as dwords.
+// The image as dwords: the page behind the status page, looked up once.
 class Image {
  public:
-  Image(const Ggtt& ggtt, uint32_t lrca) : ggtt_(ggtt), address_(uint64_t{lrca} + kPage) {}
-  bool Get(uint32_t dword, uint32_t* value) const { return ggtt_.Read32(address_ + dword * 4, value); }
-  void Put(uint32_t dword, uint32_t value) const { ggtt_.Write32(address_ + dword * 4, value); }
-  uint32_t Get(uint32_t dword) const {
-    uint32_t value = 0;
-    Get(dword, &value);
-    return value;
-  }
+  Image(const Ggtt& ggtt, uint32_t lrca) : page_(ggtt.Translate((uint64_t{lrca} & ~uint64_t{kPage - 1}) + kPage)) {}
+  // Not bound: nothing may be read or written.
+  bool is_bound() const { return page_.has_value(); }
+  uint32_t Get(uint32_t dword) const { return Dword(dword).load(std::memory_order_acquire); }
+  void Put(uint32_t dword, uint32_t value) const { Dword(dword).store(value, std::memory_order_release); }
   uint64_t Get64(uint32_t dword) const { return static_cast<uint64_t>(Get(dword + 1)) << 32 | Get(dword); }
   void Put64(uint32_t dword, uint64_t value) const {
     Put(dword, static_cast<uint32_t>(value));
@@ -40,8 +39,12 @@ class Image {
   }
 
  private:
-  const Ggtt& ggtt_;
-  const uint64_t address_;
+  // The driver looks at it meanwhile.
+  std::atomic_ref<uint32_t> Dword(uint32_t dword) const {
+    return std::atomic_ref<uint32_t>(reinterpret_cast<uint32_t*>(page_->host)[dword]);
+  }
+
+  const std::optional<Run> page_;
 };
 
 // What one pair of a list means to the model; other registers have no effect here.
@@ -86,8 +89,7 @@ struct Registers {
 // Walks the lists. False: they cannot be read or do not end.
 bool ReadLists(const Image& image, Registers& registers) {
   for (uint32_t dword = 0; dword < kImageDwords;) {
-    uint32_t header = 0;
-    if (!image.Get(dword++, &header)) return false;
+    const uint32_t header = image.Get(dword++);
     if (header == regs::kNoop) continue;
     if (header == regs::kBatchBufferEndContext || header == regs::kBatchBufferEnd) return true;
     if (regs::TypeOf(header) != regs::CommandType::kMi ||
@@ -120,7 +122,7 @@ void ReadState(const Image& image, ContextState& state) {
 std::optional<ContextImage> LoadContextImage(const Ggtt& ggtt, uint32_t lrca) {
   const Image image(ggtt, lrca);
   Registers registers;
-  if (!ReadLists(image, registers)) return std::nullopt;
+  if (!image.is_bound() || !ReadLists(image, registers)) return std::nullopt;
   if ((registers.ring_ctl & 1) == 0) return std::nullopt;
   ContextState& state = registers.image.state;
   state.ring_bytes = (registers.ring_ctl & 0x1ff000) + kPage;
@@ -132,13 +134,15 @@ std::optional<ContextImage> LoadContextImage(const Ggtt& ggtt, uint32_t lrca) {
 }
 
 std::optional<uint32_t> LoadRingTail(const Ggtt& ggtt, uint32_t lrca) {
-  uint32_t tail = 0;
-  if (!Image(ggtt, lrca).Get(regs::kImageRingTail, &tail)) return std::nullopt;
-  return tail & kRingTailMask;
+  const Image image(ggtt, lrca);
+  if (!image.is_bound()) return std::nullopt;
+  return image.Get(regs::kImageRingTail) & kRingTailMask;
 }
 
 void SaveContextImage(const Ggtt& ggtt, uint32_t lrca, const ContextImage& saved) {
   const Image image(ggtt, lrca);
+  // What is lost is lost: the driver took the context's memory away under the engine.
+  if (!image.is_bound()) return;
   const ContextState& state = saved.state;
   image.Put(regs::kImageContextControl, kRestoreInhibit << 16 | (image.Get(regs::kImageContextControl) & ~1u));
   image.Put(regs::kImageRingHead, state.ring_head);

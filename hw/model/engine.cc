@@ -1,8 +1,10 @@
 #include "hw/model/engine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "hw/regs/registers.h"
+#include "hw/yielding_thread.h"
 
 namespace xeq::hw::model {
 namespace {
@@ -152,6 +154,7 @@ bool Engine::CanRun() const {
 }
 
 void Engine::RunThread() {
+  YieldToWakers();
   MutexLock lock(mutex_);
   while (!stop_) {
     if (knocking_.load() > 0) {
@@ -162,6 +165,7 @@ void Engine::RunThread() {
       changed_.WaitUntil(mutex_, next_look_);
     } else {
       RunSlice();
+      if (raised_ != 0) interrupts_.Raise(place_, std::exchange(raised_, 0));
     }
   }
 }
@@ -170,7 +174,10 @@ void Engine::RunSlice() {
   const bool switches = load_pending_ && Valid(running_[0]) && Lrca(submitted_[0]) != Lrca(running_[0]);
   if (load_pending_ && !switches) TakeSubmission();
   if (halted_ || !Valid(running_[0])) return;
-  const CommandStreamer::Stop stop = streamer_.RunSlice(kSliceBytes, switches);
+  AfterSlice(streamer_.RunSlice(kSliceBytes, switches), switches);
+}
+
+void Engine::AfterSlice(CommandStreamer::Stop stop, bool switches) {
   ShowState();
   next_look_ = 0;
   if (stop != CommandStreamer::Stop::kWaiting) look_period_ = kLookPeriodMin;
@@ -245,7 +252,7 @@ void Engine::Halt(const StreamerFault& fault) {
   }
   const bool privilege = fault.kind == StreamerFault::Kind::kPrivilege;
   Store(regs::kEir, Load(regs::kEir) | (privilege ? regs::kErrorPrivilege : regs::kErrorInstruction));
-  interrupts_.Raise(place_, regs::kIrqCsError);
+  raised_ |= regs::kIrqCsError;
 }
 
 void Engine::ShowState() {
@@ -266,7 +273,7 @@ void Engine::WriteStatus(uint64_t away, uint64_t to, bool new_queue, regs::Switc
   ggtt_.Write64(page + (regs::kHwspCsb + index * 2) * 4, entry);
   ggtt_.Write32(page + regs::kHwspCsbWritePointer * 4, index);
   Store(regs::kContextStatusPtr, (Load(regs::kContextStatusPtr) & 0xff00) | index);
-  interrupts_.Raise(place_, regs::kIrqContextSwitch);
+  raised_ |= regs::kIrqContextSwitch;
 }
 
 void Engine::Reset() {

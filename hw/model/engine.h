@@ -52,7 +52,7 @@ class Engine : private EnginePort {
   uint32_t ReadRegister(uint32_t offset) override;
   void WriteRegister(uint32_t offset, uint32_t value) override;
   uint64_t Timestamp() override { return TimestampTicks(MonotonicNow()); }
-  void Interrupt(uint32_t vector_bits) override { interrupts_.Raise(place_, vector_bits); }
+  void Interrupt(uint32_t vector_bits) override ABSL_NO_THREAD_SAFETY_ANALYSIS { raised_ |= vector_bits; }
   uint32_t StatusPage() override { return Load(regs::kHwsPga) & ~0xfffu; }
   uint32_t ContextStatusPage() override ABSL_NO_THREAD_SAFETY_ANALYSIS { return Lrca(running_[0]); }
 
@@ -69,6 +69,8 @@ class Engine : private EnginePort {
   void RunThread() ABSL_LOCKS_EXCLUDED(mutex_);
   bool CanRun() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunSlice() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What the streamer's stop means for the ports.
+  void AfterSlice(CommandStreamer::Stop stop, bool switches) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The list that LOAD handed over becomes the one that runs.
   void TakeSubmission() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LoadContext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -106,6 +108,8 @@ class Engine : private EnginePort {
   // After a fault, until a reset.
   bool halted_ ABSL_GUARDED_BY(mutex_) = false;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  // Vector bits of this slice, told at its end: one message for all that a short job has to say.
+  uint32_t raised_ ABSL_GUARDED_BY(mutex_) = 0;
   // TimestampTicks when the running context's CTX_TIMESTAMP was 0.
   uint64_t timestamp_zero_ ABSL_GUARDED_BY(mutex_) = 0;
   // Of a semaphore that is not met: the next look at it, and the time between looks.

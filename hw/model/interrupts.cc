@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <bit>
+
 #include "hw/regs/registers.h"
 
 namespace xeq::hw::model {
@@ -56,14 +58,6 @@ uint32_t Interrupts::EnabledBits(const regs::EnginePlace& engine) const {
   return Half(enable, upper) & ~Half(Register(mask.offset), mask.upper_half);
 }
 
-uint32_t Interrupts::PendingBits(size_t bank) const {
-  uint32_t bits = 0;
-  for (uint32_t bit = 0; bit < 32; ++bit) {
-    if (sources_[bank][bit].vector != 0) bits |= 1u << bit;
-  }
-  return bits;
-}
-
 void Interrupts::Raise(const regs::EnginePlace& engine, uint32_t vector_bits) {
   MutexLock lock(mutex_);
   vector_bits &= EnabledBits(engine);
@@ -72,11 +66,12 @@ void Interrupts::Raise(const regs::EnginePlace& engine, uint32_t vector_bits) {
   source.vector |= vector_bits;
   source.engine_class = static_cast<uint32_t>(engine.engine_class);
   source.instance = engine.instance;
+  pending_[engine.interrupt_bank] |= 1u << engine.interrupt_bit;
   Signal();
 }
 
 void Interrupts::Signal() {
-  if (!master_ || msi_sent_ || (PendingBits(0) | PendingBits(1)) == 0) return;
+  if (!master_ || msi_sent_ || (pending_[0] | pending_[1]) == 0) return;
   msi_sent_ = true;
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(msi_fd_, &one, sizeof(one));
@@ -85,25 +80,24 @@ void Interrupts::Signal() {
 void Interrupts::Select(size_t bank, uint32_t selected) {
   uint32_t& identity = Register(regs::kIntrIdentity0 + 4 * bank);
   identity = 0;
-  for (uint32_t bit = 0; bit < 32; ++bit) {
-    Source& source = sources_[bank][bit];
-    if ((selected >> bit & 1) == 0 || source.vector == 0) continue;
-    identity = regs::kIntrIdentityValid | source.instance << 20 | source.engine_class << 16 | source.vector;
-    source.vector = 0;
-    return;
-  }
+  const uint32_t found = selected & pending_[bank];
+  if (found == 0) return;
+  const int bit = std::countr_zero(found);
+  Source& source = sources_[bank][static_cast<size_t>(bit)];
+  identity = regs::kIntrIdentityValid | source.instance << 20 | source.engine_class << 16 | source.vector;
+  source.vector = 0;
+  pending_[bank] &= ~(1u << bit);
 }
 
 uint32_t Interrupts::Read(uint32_t offset) {
   MutexLock lock(mutex_);
   switch (offset) {
     case regs::kGfxMstrIrq:
-      return (master_ ? regs::kGfxMstrIrqEnable : 0) | (PendingBits(0) != 0 ? 1u : 0u) |
-             (PendingBits(1) != 0 ? 2u : 0u);
+      return (master_ ? regs::kGfxMstrIrqEnable : 0) | (pending_[0] != 0 ? 1u : 0u) | (pending_[1] != 0 ? 2u : 0u);
     case regs::kGtIntrDw0:
-      return PendingBits(0);
+      return pending_[0];
     case regs::kGtIntrDw1:
-      return PendingBits(1);
+      return pending_[1];
     default:
       return Register(offset);
   }

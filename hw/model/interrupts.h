@@ -32,8 +32,6 @@ class Interrupts {
   uint32_t EnabledBits(const regs::EnginePlace& engine) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint32_t& Register(uint32_t offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint32_t Register(uint32_t offset) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // GT_INTR_DW of the bank.
-  uint32_t PendingBits(size_t bank) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Sends the MSI when the master is on, something is pending, and none is under way.
   void Signal() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Select(size_t bank, uint32_t selected) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -47,6 +45,8 @@ class Interrupts {
   const int msi_fd_;
   Mutex mutex_;
   std::array<std::array<Source, 32>, kBanks> sources_ ABSL_GUARDED_BY(mutex_){};
+  // GT_INTR_DW: the sources of a bank that have a vector.
+  std::array<uint32_t, kBanks> pending_ ABSL_GUARDED_BY(mutex_){};
   bool master_ ABSL_GUARDED_BY(mutex_) = false;
   // Since the master was last switched on.
   bool msi_sent_ ABSL_GUARDED_BY(mutex_) = false;

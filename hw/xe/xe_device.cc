@@ -21,6 +21,7 @@
 #include "hw/xe/mmio.h"
 #include "hw/xe/probe.h"
 #include "hw/xe/vm.h"
+#include "hw/yielding_thread.h"
 
 namespace xeq::hw::xe {
 namespace {
@@ -178,6 +179,7 @@ void XeDevice::WakeInterruptThread() {
 }
 
 void XeDevice::RunInterruptThread(Listener& listener) {
+  YieldToWakers();
   while (!stop_.load()) {
     bool contended = false;
     for (const std::unique_ptr<HwEngine>& engine : engines_) contended |= engine->IsContended();

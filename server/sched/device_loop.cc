@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "hw/yielding_thread.h"
 
 namespace xeq::sched {
 namespace {
@@ -131,6 +132,7 @@ void DeviceLoop::OnDeviceLost(absl::Status) {
 }
 
 void DeviceLoop::Run() {
+  hw::YieldToWakers();
   hw::Nanos give_up = hw::kNever;
   for (;;) {
     const hw::Nanos now = hw::MonotonicNow();

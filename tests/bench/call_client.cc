@@ -67,9 +67,26 @@ SubmitTarget::SubmitTarget(const std::string& address)
       session_(Get(client_.OpenSession(), "session")),
       vm_(Get(session_.CreateVm(), "vm")),
       buffer_(Get(session_.CreateBuffer(4096), "buffer")),
-      queue_(Get(session_.CreateQueue(vm_, EngineClass::kCopy), "queue")) {
+      queue_(
+          Get(session_.CreateQueue(vm_, EngineClass::kCopy, {std::nullopt, QueuePriority::kNormal, 10'000}), "queue")) {
   Require(buffer_.Write(0, Get(BatchBuilder().Finish(), "batch")), "write");
+  const auto holder = Get(BatchBuilder().WaitUntil(kGate, Compare::kEqual, 1).Finish(), "batch");
+  Require(buffer_.Write(kHolder - kBatch, holder), "write");
   Require(session_.Wait(Get(vm_.Bind(buffer_, kBatch), "bind")), "bind");
+}
+
+void SubmitTarget::SetGate(uint32_t value) {
+  Require(buffer_.Write(kGate - kBatch, absl::MakeConstSpan(&value, 1)), "write");
+}
+
+void SubmitTarget::Hold() {
+  SetGate(0);
+  Get(queue_.Submit(kHolder), "submit");
+}
+
+void SubmitTarget::Release() {
+  SetGate(1);
+  Require(session_.Wait(Get(queue_.Submit(kBatch), "submit")), "wait");
 }
 
 CallClient::CallClient(const std::string& address, const SubmitTarget* target)

@@ -24,12 +24,21 @@ void Require(const absl::Status& status, const char* what);
 class SubmitTarget {
  public:
   explicit SubmitTarget(const std::string& address);
+  // Until Release, which waits for all of them, the queue's jobs stay behind one that waits on memory. That one counts
+  // as hung after 10 seconds.
+  void Hold();
+  void Release();
   uint64_t session_id() const { return session_.id(); }
   uint64_t queue() const { return queue_.handle(); }
   uint64_t batch() const { return kBatch; }
 
  private:
+  // In the buffer: the empty batch, the one that waits, and what it waits for.
   static constexpr uint64_t kBatch = 0x100000;
+  static constexpr uint64_t kHolder = kBatch + 0x100;
+  static constexpr uint64_t kGate = kBatch + 0x800;
+  void SetGate(uint32_t value);
+
   Client client_;
   Session session_;
   Vm vm_;

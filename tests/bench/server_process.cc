@@ -34,6 +34,8 @@ ServerProcess::ServerProcess(const std::string& wrap, std::vector<std::string> c
   pid_ = fork();
   if (pid_ == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // So that a signal reaches the server too when it is wrapped in a program that keeps it to itself, as strace.
+    setpgid(0, 0);
     execvp(arguments[0], arguments.data());
     std::perror(arguments[0]);
     _exit(127);
@@ -45,7 +47,8 @@ ServerProcess::ServerProcess(const std::string& wrap, std::vector<std::string> c
 }
 
 ServerProcess::~ServerProcess() {
-  kill(pid_, SIGTERM);
+  // Until it has made its group, the server is alone.
+  if (kill(-pid_, SIGTERM) != 0) kill(pid_, SIGTERM);
   waitpid(pid_, nullptr, 0);
 }
 

@@ -1,5 +1,6 @@
 // What Submit costs over an empty unary gRPC call with the same messages: xeqd and a server that only answers, each in
-// its own process, measured in turns from this one. With --only, one kind of call alone, for profilers of the server.
+// its own process, measured in turns from this one. Jobs that are held back never reach an engine: what is left is the
+// call and the way to the device thread. With --only, one kind of call alone, for profilers of the server.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -70,6 +71,7 @@ int RunOnly(const Options& options) {
   {
     std::optional<SubmitTarget> target;
     if (!floor) target.emplace(address);
+    if (options.only == "held") target->Hold();
     CallClient client(address, floor ? nullptr : &*target);
     if (options.outstanding > 1) {
       std::printf("%s: %.0f calls/s\n", options.only.c_str(), client.Rate(options.calls, options.outstanding));
@@ -78,6 +80,7 @@ int RunOnly(const Options& options) {
       const std::vector<double> micros = fence ? client.CallsToFence(options.calls) : client.Calls(options.calls);
       std::printf("%s: p50 %.1f us, p99 %.1f us\n", options.only.c_str(), Median(micros), Quantile(micros, 0.99));
     }
+    if (options.only == "held") target->Release();
   }
   return 0;
 }
@@ -125,19 +128,24 @@ struct Bench {
   const std::string floor_address;
   ServerProcess xeqd;
   ServerProcess floor_server;
-  // One session without a watch, one with.
+  // A session for each kind of call; only one has a watch.
   SubmitTarget target{xeqd_address};
+  SubmitTarget held_back{xeqd_address};
   SubmitTarget watched{xeqd_address};
   CallClient floor{floor_address, nullptr};
   CallClient submit{xeqd_address, &target};
+  CallClient held{xeqd_address, &held_back};
   CallClient fence{xeqd_address, &watched};
 };
 
 void MeasureLatency(Bench& bench, size_t rounds) {
-  Series empty, submit, fence;
+  Series empty, held, submit, fence;
   OthersMeter others({bench.xeqd.pid(), bench.floor_server.pid()});
   for (size_t round = 0; round < rounds; ++round) {
     Add(empty, bench.floor.Calls(bench.options.calls));
+    bench.held_back.Hold();
+    Add(held, bench.held.Calls(bench.options.calls));
+    bench.held_back.Release();
     Add(submit, bench.submit.Calls(bench.options.calls));
     Add(fence, bench.fence.CallsToFence(bench.options.calls / 2));
   }
@@ -146,6 +154,7 @@ void MeasureLatency(Bench& bench, size_t rounds) {
   std::printf("%-24s %10s %10s %10s %12s %12s %12s\n", "", "best p50", "median p50", "p99 us", "x best p50", "x p50",
               "x p99");
   PrintLatency("empty call (the floor)", empty, empty);
+  PrintLatency("Submit, job held back", held, empty);
   PrintLatency("Submit", submit, empty);
   PrintLatency("Submit to fence seen", fence, empty);
 }
@@ -197,7 +206,7 @@ int main(int argc, char** argv) {
   xeq::bench::Options options;
   CLI::App app("Measures Submit next to an empty unary call.", "bench_service");
   app.add_option("--only", options.only, "One kind of call alone: its server is started, called and ended")
-      ->check(CLI::IsMember({"empty", "submit", "fence"}));
+      ->check(CLI::IsMember({"empty", "held", "submit", "fence"}));
   app.add_option("--calls", options.calls, "Calls of a round, or with --only in all")->check(CLI::Range(1, 10'000'000));
   app.add_option("--rounds", options.rounds, "Rounds, in each of which all kinds have their turn")
       ->check(CLI::Range(1, 10'000));

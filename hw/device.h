@@ -33,10 +33,12 @@ class Vm {
 };
 
 // A hardware context with its ring. Owned by the scheduler. It may be destroyed only when none of its jobs is on the
-// device; the device itself keeps the context's memory until the engine has left it. Device thread.
+// device; the device itself keeps the context's memory until the engine has left it.
 class Queue {
  public:
   virtual ~Queue() = default;
+  // Of whoever submits; set before the first Submit, and given back in Completion::owner.
+  void* owner = nullptr;
 };
 
 // A change of page tables that can no longer fail: all memory it may need was taken when it was prepared.
@@ -75,7 +77,8 @@ struct Progress {
 };
 
 // One GPU. Create* and PrepareBind may be called from any thread and may block for an allocation; Submit, Bind,
-// CheckProgress and Cancel are called from the device thread only, do not block on the GPU, and do not allocate.
+// CheckProgress and Cancel are called by one thread at a time, also by the completion source from within a call to the
+// listener; they do not block on the GPU, and do not allocate.
 class Device {
  public:
   // Implemented by whoever runs the device thread. Called from the device's completion source, never from within a

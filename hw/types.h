@@ -94,6 +94,8 @@ struct Completion {
   // As given to Device::CreateQueue, and to Device::Submit.
   uint64_t context = 0;
   uint64_t seqno = 0;
+  // Queue::owner.
+  void* owner = nullptr;
   JobStatus status = JobStatus::kOk;
   FaultInfo fault;
   // When the engine passed the job's first and last command, from its timestamp register.

@@ -31,6 +31,8 @@ struct Context {
 
   // As given to Device::CreateQueue.
   const uint64_t id;
+  // Queue::owner, since the first job.
+  void* owner = nullptr;
   const Priority priority;
   const std::unique_ptr<Lrc> lrc;
 

@@ -55,8 +55,9 @@ void HwEngine::FreeContext(Context* context) {
   std::erase_if(contexts_, [&](const std::unique_ptr<Context>& other) { return other.get() == context; });
 }
 
-bool HwEngine::Submit(Context& context, uint64_t seqno, uint64_t batch) {
+bool HwEngine::Submit(Context& context, void* owner, uint64_t seqno, uint64_t batch) {
   MutexLock lock(mutex_);
+  context.owner = owner;
   context.job(context.job_end) = {seqno, 0};
   RingJob& job = context.job(context.job_end++);
   if (context.dead || lost_) {
@@ -110,6 +111,7 @@ bool HwEngine::lost() {
 Completion HwEngine::Describe(const Context& context, const RingJob& job, JobStatus status) {
   Completion completion;
   completion.context = context.id;
+  completion.owner = context.owner;
   completion.seqno = job.seqno;
   completion.status = status;
   if (!HasPassed(context.lrc->start_seqno(), job.hw_seqno)) return completion;
@@ -161,6 +163,7 @@ void HwEngine::EndJobs(Context& context, JobStatus status, const FaultInfo& faul
     const RingJob& job = context.job(context.job_first++);
     Completion completion;
     completion.context = context.id;
+    completion.owner = context.owner;
     completion.seqno = job.seqno;
     completion.status = status;
     if (head && status != JobStatus::kDeviceLost) completion = Describe(context, job, status);

@@ -46,7 +46,7 @@ class HwEngine {
   void RemoveContext(Context* context) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // ---- Device thread. See Device. True: the interrupt thread should have a look (IsContended, TakeDone).
-  bool Submit(Context& context, uint64_t seqno, uint64_t batch) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Submit(Context& context, void* owner, uint64_t seqno, uint64_t batch) ABSL_LOCKS_EXCLUDED(mutex_);
   bool Cancel(Context& context, JobStatus head_status) ABSL_LOCKS_EXCLUDED(mutex_);
   Progress CheckProgress(Context& context) ABSL_LOCKS_EXCLUDED(mutex_);
 

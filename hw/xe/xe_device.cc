@@ -145,7 +145,7 @@ absl::StatusOr<std::unique_ptr<BindOp>> XeDevice::PrepareBind(std::shared_ptr<Vm
 
 void XeDevice::Submit(Queue& queue, uint64_t seqno, absl::Span<const uint64_t> batches) {
   auto& xe_queue = static_cast<XeQueue&>(queue);
-  if (xe_queue.engine.Submit(*xe_queue.context, seqno, batches.front())) WakeInterruptThread();
+  if (xe_queue.engine.Submit(*xe_queue.context, queue.owner, seqno, batches.front())) WakeInterruptThread();
 }
 
 void XeDevice::Bind(BindOp& op) {

@@ -17,8 +17,9 @@ constexpr char kTenant[] = "default";
 constexpr char kPath[] = "stream";
 constexpr char kTransport[] = "stream";
 
-constexpr std::array<const char*, kOutcomeCount> kOutcomeNames = {
-    "ok", "invalid_command", "page_fault", "hang", "cancelled", "dependency_failed", "device_lost"};
+constexpr std::array<const char*, sched::kOutcomeCount> kOutcomeNames = {
+    "ok",          "invalid_command", "page_fault", "hang",      "cancelled", "dependency_failed",
+    "device_lost", "skipped",         "expired",    "host_error"};
 constexpr std::array<const char*, kCloseReasonCount> kCloseReasonNames = {"client", "lease_expired", "shutdown"};
 constexpr std::array<const char*, kRejectReasonCount> kRejectReasonNames = {"quota",   "inbox_full", "banned",
                                                                             "invalid", "not_found",  "unavailable"};
@@ -204,7 +205,7 @@ void Collector::CollectEngine(Family& family, Metric metric, hw::EngineClass eng
     case Metric::kJobsSubmitted:
       return family.Add({id, kTenant, engine}, cells.jobs_submitted);
     case Metric::kJobsCompleted:
-      for (size_t i = 0; i < kOutcomeCount; ++i) {
+      for (size_t i = 0; i < sched::kOutcomeCount; ++i) {
         family.Add({id, kTenant, engine, kOutcomeNames[i]}, cells.jobs_completed[i]);
       }
       return;

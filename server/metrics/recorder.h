@@ -14,7 +14,6 @@
 
 namespace xeq::metrics {
 
-inline constexpr size_t kOutcomeCount = 7;
 inline constexpr size_t kCloseReasonCount = 3;
 
 // Why jobs of a Submit were refused.
@@ -37,7 +36,7 @@ struct alignas(64) EngineCells {
   Counter queues_created{0};
   std::array<Counter, kCloseReasonCount> queues_closed{};
   Counter jobs_submitted{0};
-  std::array<Counter, kOutcomeCount> jobs_completed{};
+  std::array<Counter, sched::kOutcomeCount> jobs_completed{};
   Counter gpu_time_ns{0};
   Histogram dependency_wait{Buckets::kGpu};
   Histogram queue_wait{Buckets::kGpu};

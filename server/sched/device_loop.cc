@@ -2,9 +2,11 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,19 +15,19 @@
 namespace xeq::sched {
 namespace {
 
-// Completions under way to the device thread; beyond that their source waits.
+// Completions under way to the scheduler; beyond that their source waits.
 constexpr size_t kCompletionsMax = 4096;
 // Ended jobs told to an observer in one call.
 constexpr size_t kToldMax = 256;
+// Turns that a borrowed thread does before the device thread goes on.
+constexpr int kBorrowedTurnsMax = 4;
 
-struct QueueMessage : Message {
-  explicit QueueMessage(QueueSpec queue) : Message(Kind::kQueue), queue(std::move(queue)) {}
-  QueueSpec queue;
-};
-
-struct ContextMessage : Message {
-  ContextMessage(Kind kind, ContextId context) : Message(kind), context(context) {}
-  const ContextId context;
+struct ControlMessage : Message {
+  ControlMessage(Kind kind, Ref<Timeline> queue, uint64_t seqno, Outcome outcome)
+      : Message(kind), queue(std::move(queue)), seqno(seqno), outcome(outcome) {}
+  Ref<Timeline> queue;
+  const uint64_t seqno;
+  const Outcome outcome;
 };
 
 }  // namespace
@@ -33,33 +35,44 @@ struct ContextMessage : Message {
 Ticket::Ticket(Ticket&& other) noexcept : loop_(other.loop_), jobs_(std::exchange(other.jobs_, 0)) {}
 
 Ticket::~Ticket() {
-  if (jobs_ > 0) loop_->inbox_used_.fetch_sub(jobs_, std::memory_order_relaxed);
+  if (jobs_ > 0) loop_->inbox_used_.fetch_sub(jobs_);
 }
 
 DeviceLoop::DeviceLoop(hw::Device& device, StageRecorder* recorder, const DeviceLoopOptions& options)
-    : device_(device), recorder_(recorder), options_(options), wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    : device_(device),
+      recorder_(recorder),
+      options_(options),
+      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      timer_fd_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
   completions_.reserve(kCompletionsMax);
   draining_.reserve(kCompletionsMax);
   told_.reserve(kToldMax);
   told_view_.reserve(kToldMax);
+  // What is posted before Start waits for it.
+  handed_over_.store(baton_.Ask());
 }
 
 DeviceLoop::~DeviceLoop() {
   Stop();
   if (wake_fd_ >= 0) close(wake_fd_);
+  if (timer_fd_ >= 0) close(timer_fd_);
 }
 
 absl::Status DeviceLoop::Start() {
-  if (wake_fd_ < 0) return absl::ResourceExhaustedError("no file descriptor left for the device thread's eventfd");
-  if (absl::Status status = device_.Start(*this); !status.ok()) return status;
-  thread_ = std::thread([this] { Run(); });
-  return absl::OkStatus();
+  if (wake_fd_ < 0 || timer_fd_ < 0) {
+    return absl::ResourceExhaustedError("no file descriptor left for the device thread's eventfd and timerfd");
+  }
+  thread_ = std::thread([this] { RunThread(); });
+  WakeThread();
+  absl::Status status = device_.Start(*this);
+  if (!status.ok()) Stop();
+  return status;
 }
 
 void DeviceLoop::Stop() {
   stopping_.store(true);
   if (!thread_.joinable()) return;
-  Wake();
+  Run(/*bypass=*/false);
   thread_.join();
   {
     // The completion source may wait for room that nobody makes any more.
@@ -70,11 +83,14 @@ void DeviceLoop::Stop() {
   device_.Stop();
 }
 
+// ---- From the threads of clients.
+
 absl::StatusOr<Ticket> DeviceLoop::Reserve(size_t jobs) {
+  const size_t used = inbox_used_.fetch_add(jobs);
+  Ticket ticket(*this, jobs);
+  // Asked behind the count: FollowStop looks at them the other way round.
   if (stopping_.load()) return absl::UnavailableError("the service is shutting down");
   if (device_lost_.load()) return absl::UnavailableError("the device is lost");
-  const size_t used = inbox_used_.fetch_add(jobs, std::memory_order_relaxed);
-  Ticket ticket(*this, jobs);
   if (used + jobs > options_.inbox_capacity) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the inbox is full: ", used, " jobs of at most ", options_.inbox_capacity, " are on their way"));
@@ -82,35 +98,43 @@ absl::StatusOr<Ticket> DeviceLoop::Reserve(size_t jobs) {
   return ticket;
 }
 
-void DeviceLoop::Post(Ticket& ticket, std::unique_ptr<Job> job) {
+void DeviceLoop::Post(Ticket& ticket, Ref<Job> job) {
   --ticket.jobs_;
-  inbox_.Push(std::move(job));
+  inbox_.Push(job.release());
 }
 
-absl::Status DeviceLoop::PostQueue(QueueSpec queue) {
+void DeviceLoop::Run(bool bypass) {
+  if (!baton_.Ask()) return;
+  if (bypass) {
+    DoTurns(kBorrowedTurnsMax);
+  } else {
+    handed_over_.store(true);
+    WakeThread();
+  }
+}
+
+void DeviceLoop::PostControl(Message::Kind kind, Ref<Timeline> queue, uint64_t seqno, Outcome outcome) {
+  inbox_.Push(new ControlMessage(kind, std::move(queue), seqno, outcome));
+  Run(/*bypass=*/false);
+}
+
+absl::Status DeviceLoop::PostQueue(Ref<Timeline> queue) {
   if (stopping_.load()) return absl::UnavailableError("the service is shutting down");
-  inbox_.Push(std::make_unique<QueueMessage>(std::move(queue)));
-  Wake();
+  PostControl(Message::Kind::kQueue, std::move(queue));
   return absl::OkStatus();
 }
 
-void DeviceLoop::PostClose(ContextId context) {
-  inbox_.Push(std::make_unique<ContextMessage>(Message::Kind::kClose, context));
-  Wake();
+void DeviceLoop::PostClose(Ref<Timeline> queue) { PostControl(Message::Kind::kClose, std::move(queue)); }
+void DeviceLoop::PostStop(Ref<Timeline> queue) { PostControl(Message::Kind::kStop, std::move(queue)); }
+void DeviceLoop::PostStart(Ref<Timeline> queue) { PostControl(Message::Kind::kStart, std::move(queue)); }
+void DeviceLoop::PostTriggerTimeout(Ref<Timeline> queue) {
+  PostControl(Message::Kind::kTriggerTimeout, std::move(queue));
+}
+void DeviceLoop::PostSignal(Ref<Timeline> queue, uint64_t seqno, Outcome outcome) {
+  PostControl(Message::Kind::kSignal, std::move(queue), seqno, outcome);
 }
 
-void DeviceLoop::PostForget(ContextId context) {
-  inbox_.Push(std::make_unique<ContextMessage>(Message::Kind::kForget, context));
-  Wake();
-}
-
-void DeviceLoop::Wake() {
-  // Either this sees that the thread is about to sleep, or the thread, which says so before it looks for input, sees
-  // what was pushed: both are sequentially consistent.
-  if (!sleeping_.load() || !sleeping_.exchange(false)) return;
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof(one));
-}
+// ---- From the device.
 
 void DeviceLoop::OnCompletions(absl::Span<const hw::Completion> completions) {
   while (!completions.empty()) {
@@ -122,40 +146,61 @@ void DeviceLoop::OnCompletions(absl::Span<const hw::Completion> completions) {
       completions_.insert(completions_.end(), completions.begin(), completions.begin() + room);
       completions.remove_prefix(room);
     }
-    Wake();
+    Run(/*bypass=*/true);
   }
 }
 
 void DeviceLoop::OnDeviceLost(absl::Status) {
   device_lost_.store(true);
-  Wake();
+  Run(/*bypass=*/true);
 }
 
-void DeviceLoop::Run() {
+// ---- The device thread.
+
+void DeviceLoop::RunThread() {
   hw::YieldToWakers();
-  hw::Nanos give_up = hw::kNever;
-  for (;;) {
-    const hw::Nanos now = hw::MonotonicNow();
-    const bool stopping = stopping_.load();
-    Turn(now);
-    if (stopping && give_up == hw::kNever) {
-      give_up = now + options_.stop_timeout_ns;
-      scheduler_.CloseAll(now);
-      Turn(now);
+  while (!done_.load()) {
+    pollfd waited[] = {{wake_fd_, POLLIN, 0}, {timer_fd_, POLLIN, 0}};
+    poll(waited, 2, -1);
+    uint64_t count = 0;
+    if ((waited[0].revents & POLLIN) != 0) {
+      [[maybe_unused]] const ssize_t got = read(wake_fd_, &count, sizeof(count));
     }
-    if (now >= give_up && !told_device_lost_) {
-      device_lost_.store(true);
-      Turn(now);
+    const bool timer = (waited[1].revents & POLLIN) != 0;
+    if (timer) {
+      [[maybe_unused]] const ssize_t got = read(timer_fd_, &count, sizeof(count));
     }
-    // A ticket that is still out may become a job, which has to end too.
-    if (stopping && scheduler_.jobs() == 0 && (inbox_used_.load() == 0 || now >= give_up)) return;
-    Sleep();
+    if (handed_over_.exchange(false) || (timer && baton_.Ask())) DoTurns(std::numeric_limits<int>::max());
+    for (Message* put = puts_.TakeAll(); put != nullptr;) {
+      std::exchange(put, put->next_message)->Drop();
+      deferred_puts_.fetch_sub(1, std::memory_order_relaxed);
+    }
+  }
+}
+
+void DeviceLoop::WakeThread() {
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof(one));
+}
+
+// ---- Turns.
+
+void DeviceLoop::DoTurns(int turns_max) {
+  for (int turns = 1;; ++turns) {
+    const uint32_t seen = baton_.seen();
+    Turn(hw::MonotonicNow());
+    if (baton_.PutDown(seen)) return;
+    if (turns < turns_max || done_.load()) continue;
+    handed_over_.store(true);
+    WakeThread();
+    return;
   }
 }
 
 void DeviceLoop::Turn(hw::Nanos now) {
   DrainInbox(now);
   DrainCompletions(now);
+  FollowStop(now);
   if (device_lost_.load() && !told_device_lost_) {
     told_device_lost_ = true;
     scheduler_.OnDeviceLost(now);
@@ -163,32 +208,49 @@ void DeviceLoop::Turn(hw::Nanos now) {
   FeedDevice(now);
   CheckTimeouts(now);
   while (Timeline* timeline = scheduler_.NextToCancel()) {
-    device_.Cancel(*timeline->spec.hw, timeline->cancel_status);
+    device_.Cancel(*timeline->live()->hardware(), timeline->cancel_status);
   }
   TellOwners();
+  SetTimer(now);
+  if (give_up_ != hw::kNever && scheduler_.jobs() == 0 && !done_.exchange(true)) WakeThread();
+  if (std::exchange(has_deferred_, false)) WakeThread();
 }
 
 void DeviceLoop::DrainInbox(hw::Nanos now) {
   size_t jobs = 0;
   for (Message* next = inbox_.TakeAll(); next != nullptr;) {
-    std::unique_ptr<Message> message(std::exchange(next, next->next_message));
+    Message* message = std::exchange(next, next->next_message);
+    if (message->kind == Message::Kind::kJob) {
+      ++jobs;
+      scheduler_.Add(Ref<Job>::Adopt(static_cast<Job*>(message)), now);
+      continue;
+    }
+    auto& control = static_cast<ControlMessage&>(*message);
     switch (message->kind) {
-      case Message::Kind::kJob:
-        ++jobs;
-        scheduler_.Add(std::unique_ptr<Job>(static_cast<Job*>(message.release())), now);
-        break;
       case Message::Kind::kQueue:
-        scheduler_.AddQueue(std::move(static_cast<QueueMessage*>(message.get())->queue));
+        scheduler_.AddQueue(control.queue);
         break;
       case Message::Kind::kClose:
-        scheduler_.Close(static_cast<ContextMessage*>(message.get())->context, now);
+        scheduler_.Close(*control.queue, now);
         break;
-      case Message::Kind::kForget:
-        scheduler_.Forget(static_cast<ContextMessage*>(message.get())->context);
+      case Message::Kind::kStop:
+        scheduler_.Stop(*control.queue);
+        break;
+      case Message::Kind::kStart:
+        scheduler_.Start(*control.queue, now);
+        break;
+      case Message::Kind::kTriggerTimeout:
+        scheduler_.TriggerTimeout(*control.queue);
+        break;
+      case Message::Kind::kSignal:
+        scheduler_.Signal(*control.queue, control.seqno, control.outcome, now);
+        break;
+      case Message::Kind::kJob:
         break;
     }
+    message->Drop();
   }
-  if (jobs > 0) inbox_used_.fetch_sub(jobs, std::memory_order_relaxed);
+  if (jobs > 0) inbox_used_.fetch_sub(jobs);
 }
 
 void DeviceLoop::DrainCompletions(hw::Nanos now) {
@@ -203,15 +265,27 @@ void DeviceLoop::DrainCompletions(hw::Nanos now) {
   draining_.clear();
 }
 
+void DeviceLoop::FollowStop(hw::Nanos now) {
+  if (!stopping_.load()) return;
+  // A ticket that is still out may become a job, which has to end too; a later one is refused.
+  if (give_up_ == hw::kNever && inbox_used_.load() == 0) {
+    give_up_ = now + options_.stop_timeout_ns;
+    scheduler_.CloseAll(now);
+  }
+  if (now >= give_up_) device_lost_.store(true);
+}
+
 void DeviceLoop::FeedDevice(hw::Nanos now) {
   while (Job* job = scheduler_.NextToRun(now)) {
+    Timeline& queue = job->timeline();
     if (job->bind() == nullptr) {
-      device_.Submit(*job->timeline->spec.hw, job->point().seqno, job->batches());
+      device_.Submit(*queue.live()->hardware(), job->seqno(), job->batches());
       continue;
     }
     hw::Completion completion;
-    completion.context = job->point().context;
-    completion.seqno = job->point().seqno;
+    completion.context = queue.id();
+    completion.owner = &queue;
+    completion.seqno = job->seqno();
     completion.gpu_start_ns = hw::MonotonicNow();
     device_.Bind(*job->bind());
     completion.gpu_end_ns = hw::MonotonicNow();
@@ -220,61 +294,62 @@ void DeviceLoop::FeedDevice(hw::Nanos now) {
 }
 
 void DeviceLoop::CheckTimeouts(hw::Nanos now) {
-  if (now < next_check_ || scheduler_.jobs_on_device() == 0) return;
+  if (now < next_check_ || !scheduler_.needs_time()) return;
   next_check_ = now + options_.watchdog_period_ns;
-  scheduler_.CheckTimeouts(now, [this](Timeline& timeline) { return device_.CheckProgress(*timeline.spec.hw); });
+  scheduler_.CheckTimeouts(now, [this](Timeline& timeline) {
+    const hw::Progress progress = device_.CheckProgress(*timeline.live()->hardware());
+    return Judge(progress, timeline.spec.job_timeout_ns, device_lost_.load());
+  });
+}
+
+void DeviceLoop::SetTimer(hw::Nanos now) {
+  if (now >= timer_at_) timer_at_ = hw::kNever;
+  const bool needs_time = scheduler_.needs_time() || (stopping_.load() && !done_.load());
+  if (!needs_time || timer_at_ != hw::kNever) return;
+  timer_at_ = now + options_.watchdog_period_ns;
+  itimerspec when{};
+  when.it_value.tv_sec = timer_at_ / hw::kNanosPerSecond;
+  when.it_value.tv_nsec = timer_at_ % hw::kNanosPerSecond;
+  timerfd_settime(timer_fd_, TFD_TIMER_ABSTIME, &when, nullptr);
 }
 
 void DeviceLoop::TellOwners() {
   // A ban is told before the ends that follow from it, so that an owner refuses work as soon as it may know why.
   while (Timeline* timeline = scheduler_.NextBanned()) {
-    if (timeline->spec.observer) timeline->spec.observer->OnBanned(timeline->spec.context, timeline->doom);
+    if (timeline->spec.observer) timeline->spec.observer->OnBanned(timeline->id(), timeline->doom);
   }
-  while (std::unique_ptr<Job> job = scheduler_.NextFinished()) {
-    if (recorder_ != nullptr) recorder_->Record(*job, job->timeline->spec);
-    const bool other_owner = !told_.empty() && told_.back()->timeline->spec.observer != job->timeline->spec.observer;
+  while (Ref<Job> job = scheduler_.NextFinished()) {
+    const QueueSpec& queue = job->timeline().spec;
+    if (recorder_ != nullptr) recorder_->Record(*job, queue);
+    const bool other_owner = !told_.empty() && told_.back()->timeline().spec.observer != queue.observer;
     if (other_owner || told_.size() == kToldMax) FlushTold();
     told_view_.push_back(job.get());
     told_.push_back(std::move(job));
   }
   FlushTold();
-  while (Timeline* timeline = scheduler_.NextInactive()) {
-    timeline->spec.hw.reset();
-    // A copy: the owner may let go of the timeline in the call.
-    const std::shared_ptr<Observer> observer = timeline->spec.observer;
-    if (observer) observer->OnInactive(timeline->spec.context);
+  while (const Ref<Timeline> timeline = scheduler_.NextInactive()) {
+    // The hardware's memory and ids go back before the owner hears of it.
+    timeline->state.emplace<InactiveQueue>(nullptr);
+    if (timeline->spec.observer) timeline->spec.observer->OnInactive(timeline->id());
   }
 }
 
 void DeviceLoop::FlushTold() {
   if (told_.empty()) return;
-  if (Observer* observer = told_.front()->timeline->spec.observer.get()) observer->OnFinished(told_view_);
+  if (Observer* observer = told_.front()->timeline().spec.observer.get()) observer->OnFinished(told_view_);
   told_view_.clear();
+  // Signalled first, then let go.
+  for (Ref<Job>& job : told_) Put(std::move(job));
   told_.clear();
 }
 
-bool DeviceLoop::HasInput() {
-  if (!inbox_.empty()) return true;
-  if (device_lost_.load() && !told_device_lost_) return true;
-  hw::MutexLock lock(mutex_);
-  return !completions_.empty();
-}
-
-void DeviceLoop::Sleep() {
-  const bool was_stopping = stopping_.load();
-  sleeping_.store(true);
-  if (HasInput() || stopping_.load() != was_stopping) {
-    sleeping_.store(false);
-    return;
-  }
-  // The watchdog needs a look now and then while anything runs, and Stop's time limit too.
-  const bool ticks = scheduler_.jobs_on_device() > 0 || was_stopping;
-  const int timeout_ms = ticks ? static_cast<int>(options_.watchdog_period_ns / hw::kNanosPerMilli) + 1 : -1;
-  pollfd waited{wake_fd_, POLLIN, 0};
-  poll(&waited, 1, timeout_ms);
-  sleeping_.store(false);
-  uint64_t count = 0;
-  [[maybe_unused]] const ssize_t got = read(wake_fd_, &count, sizeof(count));
+void DeviceLoop::Put(Ref<Job> job) {
+  job->DropWaits();
+  if (job->timeline().spec.put_mode == PutMode::kInline) return;
+  if (deferred_puts_.load(std::memory_order_relaxed) >= options_.deferred_puts_max) return;
+  deferred_puts_.fetch_add(1, std::memory_order_relaxed);
+  puts_.Push(job.release());
+  has_deferred_ = true;
 }
 
 }  // namespace xeq::sched

@@ -1,9 +1,13 @@
-// The device thread: carries jobs from the threads of clients to the scheduler, the scheduler's decisions to the
-// device, and the device's completions back.
+// Drives the scheduler: carries jobs from the threads of clients to it, its decisions to the device, and the device's
+// completions back.
 //
 //   auto ticket = loop.Reserve(jobs.size());          // may fail: nothing has been consumed
 //   { MutexLock lock(&mutex_); job->Arm(...); loop.Post(*ticket, std::move(job)); }
-//   loop.Wake();                                      // one for the whole call, with no lock held
+//   loop.Run();                                       // one for the whole call, with no lock held
+//
+// The scheduler belongs to one thread at a time: whoever holds the baton does a turn. That is a submitting thread (the
+// bypass), the device's completion source, or the device thread, which besides does what comes with time, and takes
+// over where a borrowed thread has done enough.
 #ifndef XEQ_SERVER_SCHED_DEVICE_LOOP_H_
 #define XEQ_SERVER_SCHED_DEVICE_LOOP_H_
 
@@ -19,14 +23,16 @@
 #include "absl/status/statusor.h"
 #include "hw/device.h"
 #include "hw/mutex.h"
+#include "server/sched/baton.h"
 #include "server/sched/inbox.h"
 #include "server/sched/job.h"
 #include "server/sched/observer.h"
+#include "server/sched/ref.h"
 #include "server/sched/scheduler.h"
 
 namespace xeq::sched {
 
-// Hears of every job that ends, whoever owns it, before its owner does. Device thread.
+// Hears of every job that ends, whoever owns it, before its owner does. In turns.
 class StageRecorder {
  public:
   virtual ~StageRecorder() = default;
@@ -34,12 +40,14 @@ class StageRecorder {
 };
 
 struct DeviceLoopOptions {
-  // Jobs that may be on their way to the device thread at one time.
+  // Jobs that may be on their way to the scheduler at one time.
   size_t inbox_capacity = 65'536;
-  // How often the watchdog looks at running jobs.
+  // How often the watchdog looks at running jobs and host fences.
   hw::Nanos watchdog_period_ns = 20 * hw::kNanosPerMilli;
   // How long Stop waits for the device to let go of its jobs, which end with kDeviceLost after that.
   hw::Nanos stop_timeout_ns = 5 * hw::kNanosPerSecond;
+  // Ended jobs whose memory may wait for the device thread (PutMode::kDeferred); beyond that it goes back inline.
+  size_t deferred_puts_max = 4096;
 };
 
 class DeviceLoop;
@@ -81,17 +89,25 @@ class DeviceLoop : private hw::Device::Listener {
 
   // RESOURCE_EXHAUSTED: the inbox is full. UNAVAILABLE: Stop was called, or the device is lost.
   absl::StatusOr<Ticket> Reserve(size_t jobs);
-  // An armed job. The caller holds the lock that orders the context's points, so that arm order is post order. Does
-  // not wake, takes no memory.
-  void Post(Ticket& ticket, std::unique_ptr<Job> job);
+  // An armed job. The caller holds the lock that orders the context's points, so that arm order is post order. Takes
+  // no memory. Somebody has to Run or Wake afterwards.
+  void Post(Ticket& ticket, Ref<Job> job);
+  // Sees to it that what was posted is dealt with: by the calling thread, when nobody else is at it and `bypass` allows
+  // it, which may call observers; else by whoever is, or by the device thread. Call with no lock held.
+  void Run(bool bypass);
+
+  // The following may be called with locks held: they leave the work to the device thread.
   // Makes the queue known; jobs for it may be posted right after. UNAVAILABLE as Reserve.
-  absl::Status PostQueue(QueueSpec queue);
-  // Usable -> Destroyed: queued jobs are cancelled, those on the device are stopped. The observer hears OnInactive.
-  void PostClose(ContextId context);
-  // After OnInactive: frees the timeline. No job that waits on it may be posted afterwards.
-  void PostForget(ContextId context);
-  // Call after Post, with no lock held. Costs a system call only when the device thread sleeps.
-  void Wake();
+  absl::Status PostQueue(Ref<Timeline> queue);
+  // Usable -> Destroyed: queued jobs are cancelled, those on the device are stopped. The observer hears OnInactive. No
+  // job of the queue may be posted afterwards.
+  void PostClose(Ref<Timeline> queue);
+  // See Scheduler::Stop, Start and TriggerTimeout.
+  void PostStop(Ref<Timeline> queue);
+  void PostStart(Ref<Timeline> queue);
+  void PostTriggerTimeout(Ref<Timeline> queue);
+  // See Scheduler::Signal.
+  void PostSignal(Ref<Timeline> queue, uint64_t seqno, Outcome outcome);
 
  private:
   friend class Ticket;
@@ -99,30 +115,45 @@ class DeviceLoop : private hw::Device::Listener {
   void OnCompletions(absl::Span<const hw::Completion> completions) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnDeviceLost(absl::Status cause) override;
 
-  void Run();
-  // One turn: everything that has come in, then everything that follows from it.
+  void RunThread();
+  void PostControl(Message::Kind kind, Ref<Timeline> queue, uint64_t seqno = 0, Outcome outcome = Outcome::kOk);
+  // Turns until nobody asks for more, by the holder of the baton; after `turns_max` the device thread goes on.
+  void DoTurns(int turns_max);
+  void WakeThread();
+
+  // ---- The holder of the baton.
+  // Everything that has come in, then everything that follows from it.
   void Turn(hw::Nanos now);
   void DrainInbox(hw::Nanos now);
   void DrainCompletions(hw::Nanos now) ABSL_LOCKS_EXCLUDED(mutex_);
+  void FollowStop(hw::Nanos now);
   void FeedDevice(hw::Nanos now);
   void CheckTimeouts(hw::Nanos now);
+  void SetTimer(hw::Nanos now);
   void TellOwners();
   void FlushTold();
-  bool HasInput() ABSL_LOCKS_EXCLUDED(mutex_);
-  void Sleep();
+  void Put(Ref<Job> job);
 
   hw::Device& device_;
   StageRecorder* const recorder_;
   const DeviceLoopOptions options_;
   const int wake_fd_;
+  const int timer_fd_;
 
   std::atomic<ContextId> next_context_{1};
-  // Granted and not taken out by the device thread yet.
+  // Granted and not taken out of the inbox yet.
   std::atomic<size_t> inbox_used_{0};
   Inbox inbox_;
-  std::atomic<bool> sleeping_{false};
+  Baton baton_;
+  // The baton waits for the device thread.
+  std::atomic<bool> handed_over_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> device_lost_{false};
+  // Everything has ended after Stop.
+  std::atomic<bool> done_{false};
+  // Ended jobs on their way to the device thread, which lets them go.
+  Inbox puts_;
+  std::atomic<size_t> deferred_puts_{0};
 
   hw::Mutex mutex_;
   // From the completion source, which waits while they are at the bound.
@@ -130,13 +161,16 @@ class DeviceLoop : private hw::Device::Listener {
   hw::CondVar has_room_;
   bool accepts_completions_ ABSL_GUARDED_BY(mutex_) = true;
 
-  // Device thread only.
+  // The holder of the baton only.
   Scheduler scheduler_;
   bool told_device_lost_ = false;
+  hw::Nanos give_up_ = hw::kNever;
   hw::Nanos next_check_ = 0;
+  hw::Nanos timer_at_ = hw::kNever;
+  bool has_deferred_ = false;
   std::vector<hw::Completion> draining_;
   // Ended jobs of one observer that it has not heard of.
-  std::vector<std::unique_ptr<Job>> told_;
+  std::vector<Ref<Job>> told_;
   std::vector<Job*> told_view_;
 
   std::thread thread_;

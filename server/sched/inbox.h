@@ -4,16 +4,17 @@
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <utility>
 
 namespace xeq::sched {
 
 // What travels. Carries its own link, so that pushing takes no memory.
 struct Message {
-  enum class Kind : uint8_t { kJob, kQueue, kClose, kForget };
+  enum class Kind : uint8_t { kJob, kQueue, kClose, kStop, kStart, kTriggerTimeout, kSignal };
   explicit Message(Kind kind) : kind(kind) {}
   virtual ~Message() = default;
+  // Gives up the inbox's share of it.
+  virtual void Drop() { delete this; }
 
   const Kind kind;
   Message* next_message = nullptr;
@@ -27,20 +28,18 @@ class Inbox {
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
   ~Inbox() {
-    for (Message* message = TakeAll(); message != nullptr;) delete std::exchange(message, message->next_message);
+    for (Message* message = TakeAll(); message != nullptr;) std::exchange(message, message->next_message)->Drop();
   }
 
   // Any thread. Ownership goes to the inbox.
-  void Push(std::unique_ptr<Message> message) {
-    Message* raw = message.release();
-    raw->next_message = newest_.load(std::memory_order_relaxed);
-    // Sequentially consistent, so that a producer that then finds the consumer awake can rely on being seen: see
-    // DeviceLoop::Wake.
-    while (!newest_.compare_exchange_weak(raw->next_message, raw)) {
+  void Push(Message* message) {
+    message->next_message = newest_.load(std::memory_order_relaxed);
+    while (!newest_.compare_exchange_weak(message->next_message, message, std::memory_order_release,
+                                          std::memory_order_relaxed)) {
     }
   }
 
-  // Device thread. The oldest message, linked to the later ones through `next_message`; the caller owns them.
+  // The consumer. The oldest message, linked to the later ones through `next_message`; the caller owns them.
   Message* TakeAll() {
     Message* newest = newest_.exchange(nullptr, std::memory_order_acquire);
     Message* oldest = nullptr;
@@ -52,8 +51,6 @@ class Inbox {
     }
     return oldest;
   }
-
-  bool empty() const { return newest_.load() == nullptr; }
 
  private:
   std::atomic<Message*> newest_{nullptr};

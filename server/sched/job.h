@@ -2,66 +2,40 @@
 #ifndef XEQ_SERVER_SCHED_JOB_H_
 #define XEQ_SERVER_SCHED_JOB_H_
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
 #include "hw/clock.h"
 #include "hw/device.h"
-#include "hw/types.h"
+#include "server/sched/fence.h"
 #include "server/sched/inbox.h"
+#include "server/sched/ref.h"
 
 namespace xeq::sched {
-
-// Names a timeline: a queue, or the binds of a VM. Unique in the device's life, never 0.
-using ContextId = uint64_t;
-
-// A fence: one point of a timeline. Points of one timeline end in order.
-struct Point {
-  ContextId context = 0;
-  uint64_t seqno = 0;
-  friend bool operator==(const Point&, const Point&) = default;
-};
-
-// How a job ended. Values go to metrics and are never renumbered.
-enum class Outcome : uint8_t {
-  kOk = 0,
-  kInvalidCommand = 1,
-  kPageFault = 2,
-  kHang = 3,
-  kCancelled = 4,
-  kDependencyFailed = 5,
-  kDeviceLost = 6,
-};
-
-// How a point ended, and why. Travels unchanged through any number of failed dependencies, so that the last fence of
-// a chain still names the job that failed first.
-struct Result {
-  Outcome outcome = Outcome::kOk;
-  // For every outcome but kOk: the point that failed first, and how. Equal to the point itself and `outcome` when the
-  // job failed by itself.
-  Point root;
-  Outcome root_outcome = Outcome::kOk;
-  hw::FaultInfo fault;
-};
-
-enum class WaitErrorPolicy : uint8_t {
-  // Fail with kDependencyFailed, without running.
-  kFail,
-  // Run all the same.
-  kRun,
-};
 
 class Job;
 class Timeline;
 
 // An in-fence, with the links that put its job on the awaited timeline's list while the job is the head of its queue.
 struct Wait {
-  Point point;
-  WaitErrorPolicy on_error = WaitErrorPolicy::kFail;
-  // Device thread only.
+  Wait(Ref<Timeline> timeline, uint64_t seqno, WaitErrorPolicy on_error = WaitErrorPolicy::kFail, uint16_t any_of = 0);
+  Wait(Wait&&) noexcept;
+  Wait& operator=(Wait&&) noexcept;
+  ~Wait();
+  Point point() const;
+
+  // Keeps the awaited points to be asked for.
+  Ref<Timeline> timeline;
+  uint64_t seqno;
+  WaitErrorPolicy on_error;
+  // Waits with the same number other than 0, which stand side by side, are met together as soon as one of them ends
+  // without a failure. When all have failed, the first one's policy and cause count.
+  uint16_t any_of;
+  // On the awaited timeline's list. This and the rest: whoever runs the scheduler.
+  bool linked = false;
   Job* job = nullptr;
   Wait* previous = nullptr;
   Wait* next = nullptr;
@@ -82,42 +56,67 @@ struct StageTimes {
   hw::Nanos gpu_time = 0;
 };
 
-// All memory that a job needs on its way is taken when it is made, by the thread that serves the client; from Arm on
-// it belongs to the device thread, which frees it after its end was told.
-class Job : public Message {
+// All memory that a job needs on its way is taken when it is made, by the thread that serves the client. Counted: its
+// queue holds it from Add until its end was told, and it holds its queue for as long as it lives.
+class Job : public Message, public Counted {
  public:
-  // An execution job of `batches.size()` lanes, or, with `bind`, a change of page tables on a VM's timeline.
-  Job(absl::Span<const uint64_t> batches, std::vector<Wait> waits);
-  Job(std::unique_ptr<hw::BindOp> bind, std::vector<Wait> waits);
+  // Execution: one batch for each lane of the queue. Without batches the job is a pure synchronisation: it costs no
+  // credits, and ends when what is in front of it on its queue and its waits have ended.
+  Job(Ref<Timeline> queue, absl::Span<const uint64_t> batches, std::vector<Wait> waits);
+  // A change of page tables, on a VM's timeline.
+  Job(Ref<Timeline> queue, std::unique_ptr<hw::BindOp> bind);
+  Job(Ref<Timeline> queue, std::unique_ptr<hw::BindOp> bind, std::vector<Wait> waits);
+  // A point of a host timeline: ends when its client says so, or at `expiry`, which is never before that of the points
+  // in front of it.
+  Job(Ref<Timeline> queue, hw::Nanos expiry);
+  ~Job() override;
 
   // The point of no return: gives the job its place. Called once, under the lock that orders the context's points.
-  void Arm(Point point, hw::Nanos now);
+  void Arm(uint64_t seqno, hw::Nanos now);
 
-  const Point& point() const { return point_; }
-  absl::Span<const uint64_t> batches() const { return {batches_.data(), batch_count_}; }
-  // Null for an execution job.
+  Timeline& timeline() const { return *queue_; }
+  Point point() const;
+  uint64_t seqno() const { return seqno_; }
+  absl::Span<const uint64_t> batches() const { return batches_; }
+  // Null unless it changes page tables.
   hw::BindOp* bind() const { return bind_.get(); }
+  // Neither batches nor bind: never handed to the device.
+  bool is_sync() const { return batches_.empty() && bind_ == nullptr; }
+  // Of the queue's credits, while it is on the device. 0 for a pure synchronisation.
+  uint32_t credits() const { return is_sync() ? 0 : 1; }
+  hw::Nanos expiry() const { return expiry_; }
 
-  // The in-fences. Of several on one context the latest is kept: it covers the others.
+  // The in-fences. Of several on one context the latest is kept: it covers the others. Waits for points of the job's
+  // own queue are dropped: the order of the queue meets them.
   absl::Span<Wait> waits() { return absl::MakeSpan(waits_); }
+  // Where the group of waits that begins at `first` ends.
+  size_t WaitGroupEnd(size_t first) const;
+  // Lets the awaited timelines go.
+  void DropWaits() { waits_.clear(); }
 
-  // Device thread only.
-  StageTimes times;
+  // ---- Whoever runs the scheduler.
+  // Where it is queued counts; may be set before Arm: a job that is known to fail.
   Result result;
-  // Where it is queued; set by the scheduler.
-  Timeline* timeline = nullptr;
+  StageTimes times;
   // How many of waits(), from the front, are met.
   uint32_t waits_met = 0;
   // Link of whichever list holds the job: queued, on the device, finished.
   Job* next = nullptr;
 
+  // ---- Message.
+  void Drop() override;
+
  private:
-  Point point_;
-  uint8_t batch_count_ = 0;
-  std::array<uint64_t, hw::kBatchesPerJobMax> batches_{};
+  Ref<Timeline> queue_;
+  uint64_t seqno_ = 0;
+  absl::InlinedVector<uint64_t, 1> batches_;
   std::unique_ptr<hw::BindOp> bind_;
   std::vector<Wait> waits_;
+  hw::Nanos expiry_ = hw::kNever;
 };
+
+// What a pending job costs, with what the allocator adds; waits are 64 bytes each on top.
+static_assert(sizeof(Job) <= 248);
 
 }  // namespace xeq::sched
 

@@ -1,51 +1,48 @@
-// An intrusive first-in-first-out list of jobs: no allocation, whoever holds the list owns the jobs.
+// An intrusive first-in-first-out list of jobs: no allocation; the list holds a reference to each.
 #ifndef XEQ_SERVER_SCHED_JOB_LIST_H_
 #define XEQ_SERVER_SCHED_JOB_LIST_H_
 
 #include <cstddef>
-#include <memory>
+#include <utility>
 
 #include "server/sched/job.h"
 
 namespace xeq::sched {
 
-// Move-free: lists stay where they are, jobs go from one to the next. Device thread only.
+// A job is in one list at a time.
 class JobList {
  public:
   JobList() = default;
-  JobList(const JobList&) = delete;
-  JobList& operator=(const JobList&) = delete;
+  JobList(JobList&& other) noexcept
+      : head_(std::exchange(other.head_, nullptr)), tail_(std::exchange(other.tail_, nullptr)) {}
+  JobList& operator=(JobList&&) = delete;
   ~JobList() {
     while (!empty()) PopFront();
   }
 
   bool empty() const { return head_ == nullptr; }
-  size_t size() const { return size_; }
   // Null when empty.
   Job* front() const { return head_; }
 
-  void PushBack(std::unique_ptr<Job> job) {
+  void PushBack(Ref<Job> job) {
     Job* raw = job.release();
     raw->next = nullptr;
     (head_ == nullptr ? head_ : tail_->next) = raw;
     tail_ = raw;
-    ++size_;
   }
 
   // The list is not empty.
-  std::unique_ptr<Job> PopFront() {
-    std::unique_ptr<Job> job(head_);
+  Ref<Job> PopFront() {
+    Job* job = head_;
     head_ = job->next;
     if (head_ == nullptr) tail_ = nullptr;
     job->next = nullptr;
-    --size_;
-    return job;
+    return Ref<Job>::Adopt(job);
   }
 
  private:
   Job* head_ = nullptr;
   Job* tail_ = nullptr;
-  size_t size_ = 0;
 };
 
 }  // namespace xeq::sched

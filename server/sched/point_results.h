@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "server/sched/job.h"
+#include "server/sched/fence.h"
 
 namespace xeq::sched {
 

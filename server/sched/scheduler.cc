@@ -36,30 +36,47 @@ Result As(Outcome outcome, const Result& cause) {
   return result;
 }
 
+// A failure whose root is the job itself: see Finish.
+Result Own(Outcome outcome, const hw::FaultInfo& fault = {}) { return {outcome, outcome, {}, fault}; }
+
 }  // namespace
 
-void Scheduler::AddQueue(QueueSpec queue) {
-  assert(queue.credits > 0);
-  const ContextId context = queue.context;
-  auto timeline = std::make_unique<Timeline>(std::move(queue));
-  if (device_lost_) Doom(*timeline, {Outcome::kDeviceLost, {}, Outcome::kDeviceLost, {}});
-  timelines_.emplace(context, std::move(timeline));
+Scheduler::~Scheduler() {
+  while (known_ != nullptr) {
+    Ref<Timeline> timeline = Ref<Timeline>::Adopt(std::exchange(known_, known_->next_known));
+    // Jobs hold their queue.
+    if (LiveQueue* queue = timeline->live()) {
+      if (timeline->blocked) Unblock(*timeline);
+      while (queue->head() != nullptr) queue->TakeHead();
+      while (queue->oldest() != nullptr) queue->TakeOldest();
+    }
+  }
 }
 
-void Scheduler::Add(std::unique_ptr<Job> job, hw::Nanos now) {
-  Timeline& timeline = Find(job->point().context);
-  job->timeline = &timeline;
+// ---- Inputs.
+
+void Scheduler::AddQueue(Ref<Timeline> queue) {
+  Timeline* timeline = queue.release();
+  timeline->next_known = known_;
+  if (known_ != nullptr) known_->previous_known = timeline;
+  known_ = timeline;
+  if (device_lost_) Doom(*timeline, Own(Outcome::kDeviceLost));
+}
+
+void Scheduler::Add(Ref<Job> job, hw::Nanos now) {
+  Timeline& timeline = job->timeline();
   ++jobs_;
-  if (timeline.state == Timeline::State::kInactive) {
-    // Armed by a thread that did not know yet.
-    job->result = timeline.doom;
-    if (job->result.root.context == 0) job->result.root = job->point();
-    Finish(timeline, std::move(job), now);
+  UsableQueue* queue = timeline.usable();
+  if (queue == nullptr) {
+    // Armed by a thread that did not know yet that the queue is closed. All that was in front of it has ended: a queue
+    // with jobs on the device gets no more of them, because its owner closes it behind the last.
+    assert(timeline.live() == nullptr || timeline.live()->oldest() == nullptr);
+    Finish(timeline, std::move(job), timeline.doom, now);
     Settle(now);
     return;
   }
-  const bool is_head = timeline.queued.empty();
-  timeline.queued.PushBack(std::move(job));
+  const bool is_head = queue->head() == nullptr;
+  queue->Push(std::move(job));
   // Behind another job nothing can happen to it yet.
   if (!is_head) return;
   Touch(timeline);
@@ -67,102 +84,134 @@ void Scheduler::Add(std::unique_ptr<Job> job, hw::Nanos now) {
 }
 
 void Scheduler::OnCompletion(const hw::Completion& completion, hw::Nanos now) {
-  Timeline& timeline = Find(completion.context);
-  assert(!timeline.on_device.empty() && timeline.on_device.front()->point().seqno == completion.seqno);
-  std::unique_ptr<Job> job = timeline.on_device.PopFront();
-  --jobs_on_device_;
+  Timeline& timeline = *static_cast<Timeline*>(completion.owner);
+  LiveQueue* queue = timeline.live();
+  assert(queue != nullptr && queue->oldest() != nullptr && queue->oldest()->seqno() == completion.seqno);
+  Job& job = *queue->oldest();
   timeline.running_since = now;
-  job->times.gpu_start = completion.gpu_start_ns;
-  job->times.gpu_end = completion.gpu_end_ns;
-  job->times.gpu_time = completion.gpu_time_ns;
+  timeline.timeout_triggered = false;
+  job.times.gpu_start = completion.gpu_start_ns;
+  job.times.gpu_end = completion.gpu_end_ns;
+  job.times.gpu_time = completion.gpu_time_ns;
   const Outcome outcome = OutcomeOf(completion.status);
+  Result result;
   if (outcome != Outcome::kOk) {
     // Jobs that the device dropped because of a guilty one in front of them name that one.
     const bool follows = outcome == Outcome::kCancelled && timeline.doomed && timeline.doom.root.context != 0;
-    job->result = follows ? As(outcome, timeline.doom) : Result{outcome, job->point(), outcome, completion.fault};
+    result = follows ? As(outcome, timeline.doom) : Result{outcome, outcome, job.point(), completion.fault};
   }
   if (IsGuilty(outcome) && !timeline.doomed) {
-    Doom(timeline, As(Outcome::kCancelled, job->result));
+    Doom(timeline, As(Outcome::kCancelled, result));
     banned_.PushBack(&timeline);
   }
-  Finish(timeline, std::move(job), now);
+  FinishOldest(timeline, *queue, result, now);
   Touch(timeline);
   Settle(now);
 }
 
-void Scheduler::Close(ContextId context, hw::Nanos now) {
-  Timeline& timeline = Find(context);
-  if (timeline.state != Timeline::State::kUsable) return;
-  timeline.state = Timeline::State::kDestroyed;
-  if (!timeline.doomed) Doom(timeline, {Outcome::kCancelled, {}, Outcome::kCancelled, {}});
-  if (!timeline.on_device.empty()) AskToCancel(timeline, hw::JobStatus::kCancelled);
+void Scheduler::Signal(Timeline& timeline, uint64_t seqno, Outcome outcome, hw::Nanos now) {
+  LiveQueue* queue = timeline.live();
+  while (queue != nullptr && queue->oldest() != nullptr && queue->oldest()->seqno() <= seqno) {
+    const bool is_last = queue->oldest()->seqno() == seqno;
+    FinishOldest(timeline, *queue, is_last && outcome != Outcome::kOk ? Own(outcome) : Result{}, now);
+  }
   Touch(timeline);
   Settle(now);
 }
 
-void Scheduler::Forget(ContextId context) {
-  auto found = timelines_.find(context);
-  assert(found->second->state == Timeline::State::kInactive && !found->second->has_waiters());
-  timelines_.erase(found);
+void Scheduler::Close(Timeline& timeline, hw::Nanos now) {
+  UsableQueue* usable = timeline.usable();
+  if (usable == nullptr) return;
+  if (!timeline.doomed) Doom(timeline, Own(Outcome::kCancelled));
+  DestroyedQueue closed = std::move(*usable).Destroy();
+  DestroyedQueue& queue = timeline.state.emplace<DestroyedQueue>(std::move(closed));
+  if (timeline.spec.is_host) {
+    while (queue.oldest() != nullptr) FinishOldest(timeline, queue, timeline.doom, now);
+  } else if (queue.oldest() != nullptr) {
+    AskToCancel(timeline, hw::JobStatus::kCancelled);
+  }
+  Touch(timeline);
+  Settle(now);
 }
 
 void Scheduler::CloseAll(hw::Nanos now) {
-  for (auto& [context, timeline] : timelines_) Close(context, now);
+  // Close may take the timeline off the list.
+  for (Timeline* timeline = known_; timeline != nullptr;) {
+    Timeline* next = timeline->next_known;
+    const Ref<Timeline> held = Ref<Timeline>::Share(timeline);
+    Close(*timeline, now);
+    timeline = next;
+  }
+}
+
+void Scheduler::Stop(Timeline& timeline) { timeline.stopped = true; }
+
+void Scheduler::Start(Timeline& timeline, hw::Nanos now) {
+  if (!std::exchange(timeline.stopped, false)) return;
+  Touch(timeline);
+  Settle(now);
 }
 
 void Scheduler::OnDeviceLost(hw::Nanos now) {
   device_lost_ = true;
-  for (auto& [context, timeline] : timelines_) {
-    if (!timeline->doomed) Doom(*timeline, {Outcome::kDeviceLost, {}, Outcome::kDeviceLost, {}});
-    while (!timeline->on_device.empty()) {
-      std::unique_ptr<Job> job = timeline->on_device.PopFront();
-      --jobs_on_device_;
-      job->result = {Outcome::kDeviceLost, job->point(), Outcome::kDeviceLost, {}};
-      Finish(*timeline, std::move(job), now);
-    }
+  for (Timeline* timeline = known_; timeline != nullptr; timeline = timeline->next_known) {
+    if (!timeline->doomed) Doom(*timeline, Own(Outcome::kDeviceLost));
+    LiveQueue& queue = *timeline->live();
+    while (queue.oldest() != nullptr) FinishOldest(*timeline, queue, Own(Outcome::kDeviceLost), now);
     Touch(*timeline);
   }
   Settle(now);
 }
 
-bool Scheduler::IsOverdue(const Timeline& timeline, hw::Nanos now) {
-  return !timeline.on_device.empty() && timeline.spec.hw != nullptr && !timeline.in_cancel &&
-         timeline.spec.job_timeout_ns != hw::kNever && now - timeline.running_since >= timeline.spec.job_timeout_ns;
+// ---- Time.
+
+bool Scheduler::IsOverdue(Timeline& timeline, hw::Nanos now) {
+  const LiveQueue* queue = timeline.live();
+  if (queue == nullptr || queue->oldest() == nullptr || queue->hardware() == nullptr || timeline.in_cancel)
+    return false;
+  const hw::Nanos limit = timeline.spec.job_timeout_ns;
+  return timeline.timeout_triggered || (limit != hw::kNever && now - timeline.running_since >= limit);
 }
 
-void Scheduler::OnProgress(Timeline& timeline, const hw::Progress& progress, hw::Nanos now) {
-  if (!progress.started) {
-    timeline.running_since = now;
-  } else if (progress.gpu_time_ns < timeline.spec.job_timeout_ns) {
-    timeline.running_since = now - progress.gpu_time_ns;
-  } else {
+void Scheduler::OnVerdict(Timeline& timeline, const Verdict& verdict, hw::Nanos now) {
+  if (std::exchange(timeline.timeout_triggered, false) || verdict.kind == Verdict::Kind::kReset) {
     AskToCancel(timeline, hw::JobStatus::kHang);
+  } else if (verdict.kind == Verdict::Kind::kNoHang) {
+    timeline.running_since = now - verdict.used_ns;
+  }
+}
+
+void Scheduler::ExpirePoints(Timeline& timeline, hw::Nanos now) {
+  LiveQueue& queue = *timeline.live();
+  while (queue.oldest() != nullptr && queue.oldest()->expiry() <= now) {
+    FinishOldest(timeline, queue, Own(Outcome::kExpired), now);
   }
 }
 
 void Scheduler::AskToCancel(Timeline& timeline, hw::JobStatus status) {
   // Once is enough: the device lets go of the context for good.
-  if (timeline.in_cancel || timeline.spec.hw == nullptr) return;
+  if (timeline.in_cancel || timeline.live()->hardware() == nullptr) return;
   timeline.in_cancel = true;
   timeline.cancel_status = status;
   cancel_.PushBack(&timeline);
 }
 
+// ---- Outputs.
+
 Job* Scheduler::NextToRun(hw::Nanos now) {
   for (size_t priority = kPriorities; priority-- > 0;) {
     while (Timeline* timeline = ready_[priority].PopFront()) {
       timeline->in_ready = false;
-      // It may have been closed, banned or lost since it became ready.
-      if (timeline->doomed) continue;
-      std::unique_ptr<Job> job = timeline->queued.PopFront();
-      Job* running = job.get();
-      running->times.dispatched = now;
-      if (timeline->on_device.empty()) timeline->running_since = now;
-      timeline->on_device.PushBack(std::move(job));
+      UsableQueue* queue = timeline->usable();
+      // It may have been closed, banned, stopped or lost since it became ready.
+      if (queue == nullptr || timeline->doomed || timeline->stopped) continue;
+      if (queue->oldest() == nullptr) timeline->running_since = now;
+      Job* job = queue->StartHead();
+      job->times.dispatched = now;
       ++jobs_on_device_;
       Touch(*timeline);
       Settle(now);
-      return running;
+      return job;
     }
   }
   return nullptr;
@@ -171,23 +220,28 @@ Job* Scheduler::NextToRun(hw::Nanos now) {
 Timeline* Scheduler::NextToCancel() {
   while (Timeline* timeline = cancel_.PopFront()) {
     // Its last job may have ended by itself in the meantime.
-    if (!timeline->on_device.empty()) return timeline;
+    if (timeline->live() != nullptr && timeline->live()->oldest() != nullptr) return timeline;
   }
   return nullptr;
 }
 
-std::unique_ptr<Job> Scheduler::NextFinished() {
-  if (finished_.empty()) return nullptr;
+Ref<Job> Scheduler::NextFinished() {
+  if (finished_.empty()) return {};
   --jobs_;
   return finished_.PopFront();
 }
 
 Timeline* Scheduler::NextBanned() { return banned_.PopFront(); }
 
-Timeline* Scheduler::NextInactive() { return inactive_.PopFront(); }
+Ref<Timeline> Scheduler::NextInactive() {
+  Timeline* timeline = inactive_.PopFront();
+  return timeline == nullptr ? Ref<Timeline>() : Ref<Timeline>::Adopt(timeline);
+}
+
+// ---- What follows from what.
 
 void Scheduler::Touch(Timeline& timeline) {
-  if (timeline.in_work || timeline.state == Timeline::State::kInactive) return;
+  if (timeline.in_work || timeline.live() == nullptr) return;
   timeline.in_work = true;
   work_.PushBack(&timeline);
 }
@@ -200,73 +254,138 @@ void Scheduler::Settle(hw::Nanos now) {
 }
 
 void Scheduler::Advance(Timeline& timeline, hw::Nanos now) {
-  while (Job* job = timeline.queued.front()) {
+  LiveQueue& queue = *timeline.live();
+  while (Job* job = queue.head()) {
     if (timeline.doomed) job->result = timeline.doom;
     if (job->result.outcome == Outcome::kOk && !ResolveWaits(timeline, *job)) return;
     if (job->times.ready == 0) job->times.ready = now;
     if (job->result.outcome == Outcome::kOk) {
-      if (timeline.in_ready || timeline.on_device.size() >= timeline.spec.credits) return;
-      timeline.in_ready = true;
-      ready_[static_cast<size_t>(timeline.spec.priority)].PushBack(&timeline);
-      return;
+      if (!Dispatch(timeline, *timeline.usable(), *job, now)) return;
+      continue;
     }
     // It will not run, but points end in order: what is on the device comes first.
-    if (!timeline.on_device.empty()) return;
-    if (job->result.root.context == 0) job->result.root = job->point();
-    Finish(timeline, timeline.queued.PopFront(), now);
+    if (queue.oldest() != nullptr) return;
+    const Result result = job->result;
+    Finish(timeline, queue.TakeHead(), result, now);
   }
-  if (timeline.state == Timeline::State::kDestroyed && timeline.on_device.empty()) {
-    timeline.state = Timeline::State::kInactive;
-    inactive_.PushBack(&timeline);
+  DestroyedQueue* destroyed = timeline.destroyed();
+  if (destroyed != nullptr && destroyed->drained()) Deactivate(timeline, *destroyed);
+}
+
+bool Scheduler::Dispatch(Timeline& timeline, UsableQueue& queue, Job& job, hw::Nanos now) {
+  if (timeline.spec.is_host || (job.is_sync() && queue.oldest() != nullptr)) {
+    // Goes with those on the device: it ends when it is signalled, or when it is the oldest.
+    queue.StartHead();
+    ++jobs_on_device_;
+    return true;
   }
+  if (job.is_sync()) {
+    Finish(timeline, queue.TakeHead(), {}, now);
+    return true;
+  }
+  if (timeline.in_ready || timeline.stopped || queue.credits_used() + job.credits() > timeline.spec.credits)
+    return false;
+  timeline.in_ready = true;
+  ready_[static_cast<size_t>(timeline.spec.priority)].PushBack(&timeline);
+  return false;
+}
+
+Scheduler::Group Scheduler::LookAt(absl::Span<Wait> group, Result* cause) {
+  bool pending = false;
+  bool failed = false;
+  for (const Wait& wait : group) {
+    Result result;
+    switch (wait.timeline->results.Find(wait.seqno, &result)) {
+      case PointResults::State::kPending:
+        pending = true;
+        continue;
+      case PointResults::State::kOk:
+        return Group::kMet;
+      case PointResults::State::kForgotten:
+        result = {Outcome::kCancelled, Outcome::kCancelled, wait.point(), {}};
+        break;
+      case PointResults::State::kFailed:
+        if (!IsFailure(result.outcome)) return Group::kMet;
+        break;
+    }
+    if (!std::exchange(failed, true)) *cause = result;
+  }
+  return pending ? Group::kPending : Group::kFailed;
 }
 
 bool Scheduler::ResolveWaits(Timeline& timeline, Job& job) {
-  if (timeline.blocked_on != nullptr) return false;
-  const absl::Span<Wait> waits = job.waits();
-  for (; job.waits_met < waits.size(); ++job.waits_met) {
-    Wait& wait = waits[job.waits_met];
-    // The order of the queue meets it.
-    if (wait.point.context == timeline.spec.context) continue;
-    Timeline& awaited = Find(wait.point.context);
+  if (timeline.blocked) return false;
+  while (job.waits_met < job.waits().size()) {
+    const size_t end = job.WaitGroupEnd(job.waits_met);
+    const absl::Span<Wait> group = job.waits().subspan(job.waits_met, end - job.waits_met);
     Result cause;
-    switch (awaited.results.Find(wait.point.seqno, &cause)) {
-      case PointResults::State::kPending:
-        timeline.blocked_on = &wait;
-        awaited.AddWaiter(wait);
-        return false;
-      case PointResults::State::kOk:
-        break;
-      case PointResults::State::kForgotten:
-        cause = {Outcome::kCancelled, wait.point, Outcome::kCancelled, {}};
-        [[fallthrough]];
-      case PointResults::State::kFailed:
-        if (wait.on_error == WaitErrorPolicy::kRun) break;
-        job.result = As(Outcome::kDependencyFailed, cause);
-        return true;
+    const Group state = LookAt(group, &cause);
+    if (state == Group::kPending) {
+      Block(timeline, group);
+      return false;
     }
+    if (state == Group::kFailed && group.front().on_error != WaitErrorPolicy::kRun) {
+      const bool skip = group.front().on_error == WaitErrorPolicy::kSkip;
+      job.result = As(skip ? Outcome::kSkipped : Outcome::kDependencyFailed, cause);
+      return true;
+    }
+    job.waits_met = static_cast<uint32_t>(end);
   }
   return true;
+}
+
+void Scheduler::Block(Timeline& timeline, absl::Span<Wait> group) {
+  timeline.blocked = true;
+  for (Wait& wait : group) {
+    if (wait.seqno > wait.timeline->results.ended()) wait.timeline->AddWaiter(wait);
+  }
+}
+
+void Scheduler::Unblock(Timeline& timeline) {
+  timeline.blocked = false;
+  Job& job = *timeline.live()->head();
+  const size_t end = job.WaitGroupEnd(job.waits_met);
+  for (Wait& wait : job.waits().subspan(job.waits_met, end - job.waits_met)) {
+    if (wait.linked) wait.timeline->RemoveWaiter(wait);
+  }
 }
 
 void Scheduler::Doom(Timeline& timeline, const Result& result) {
   timeline.doomed = true;
   timeline.doom = result;
-  if (timeline.blocked_on == nullptr) return;
-  Find(timeline.blocked_on->point.context).RemoveWaiter(*timeline.blocked_on);
-  timeline.blocked_on = nullptr;
+  if (timeline.blocked) Unblock(timeline);
 }
 
-void Scheduler::Finish(Timeline& timeline, std::unique_ptr<Job> job, hw::Nanos now) {
+void Scheduler::FinishOldest(Timeline& timeline, LiveQueue& queue, const Result& result, hw::Nanos now) {
+  --jobs_on_device_;
+  Finish(timeline, queue.TakeOldest(), result, now);
+  // On a host timeline every point waits for its own signal.
+  while (!timeline.spec.is_host && queue.oldest() != nullptr && queue.oldest()->is_sync()) {
+    --jobs_on_device_;
+    Finish(timeline, queue.TakeOldest(), timeline.doomed ? timeline.doom : Result{}, now);
+  }
+}
+
+void Scheduler::Finish(Timeline& timeline, Ref<Job> job, const Result& result, hw::Nanos now) {
+  assert(job->seqno() == timeline.results.ended() + 1);
   job->times.ended = now;
-  assert(job->point().seqno == timeline.results.ended() + 1);
+  job->result = result;
+  if (result.outcome != Outcome::kOk && result.root.context == 0) job->result.root = job->point();
   timeline.results.End(job->result);
   finished_.PushBack(std::move(job));
   while (Wait* wait = timeline.TakeMetWaiter()) {
-    Timeline& dependant = *wait->job->timeline;
-    dependant.blocked_on = nullptr;
+    Timeline& dependant = wait->job->timeline();
+    Unblock(dependant);
     Touch(dependant);
   }
+}
+
+void Scheduler::Deactivate(Timeline& timeline, DestroyedQueue& queue) {
+  InactiveQueue inactive = std::move(queue).Finish();
+  timeline.state.emplace<InactiveQueue>(std::move(inactive));
+  (timeline.previous_known == nullptr ? known_ : timeline.previous_known->next_known) = timeline.next_known;
+  if (timeline.next_known != nullptr) timeline.next_known->previous_known = timeline.previous_known;
+  inactive_.PushBack(&timeline);
 }
 
 }  // namespace xeq::sched

@@ -1,11 +1,11 @@
 // The dependency scheduler: which job may run, and how each ends. A pure state machine: no thread, lock, clock or
-// metric inside, and after a queue was added no allocation. The device loop drives it in production, tests drive it by
-// hand.
+// metric inside, and no allocation. The device loop drives it in production, the simulator and the tests by hand.
 //
-//   scheduler.Add(std::move(job), now);
+//   scheduler.AddQueue(timeline);
+//   scheduler.Add(job, now);
 //   while (Job* job = scheduler.NextToRun(now)) { ...hand it to the device... }
 //   scheduler.OnCompletion(completion, now);
-//   while (auto job = scheduler.NextFinished()) { ...tell its owner... }
+//   while (Ref<Job> job = scheduler.NextFinished()) { ...tell its owner... }
 //
 // Rules. Jobs of one queue begin and end in the order in which they were added. A job waits only for fences that exist;
 // the head of a queue holds back its own queue and no other. A dependency that failed fails its dependants, unless they
@@ -16,67 +16,81 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 
-#include "absl/container/flat_hash_map.h"
 #include "hw/device.h"
 #include "server/sched/job.h"
 #include "server/sched/job_list.h"
+#include "server/sched/ref.h"
 #include "server/sched/timeline.h"
+#include "server/sched/watchdog.h"
 
 namespace xeq::sched {
 
-// All functions belong to one thread. Contexts that are named must have been added and not forgotten.
+// All functions belong to one thread at a time. Timelines that are named must have been added.
 class Scheduler {
  public:
   Scheduler() = default;
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
+  // Whatever is still known is let go of, without an end.
+  ~Scheduler();
 
   // ---- Inputs.
-  void AddQueue(QueueSpec queue);
-  // An armed job, whose seqno follows that of the queue's last one. A job for a queue that is banned or closed ends
-  // with kCancelled in its turn.
-  void Add(std::unique_ptr<Job> job, hw::Nanos now);
-  // The end of the oldest job of a context on the device. A fault or a hang bans the queue.
+  void AddQueue(Ref<Timeline> queue);
+  // An armed job, whose seqno follows that of the queue's last one. A job for a queue that is banned, closed or
+  // inactive ends with kCancelled in its turn.
+  void Add(Ref<Job> job, hw::Nanos now);
+  // The end of the oldest job of a queue on the device. A fault or a hang bans the queue.
   void OnCompletion(const hw::Completion& completion, hw::Nanos now);
-  // Usable -> Destroyed: what is queued is cancelled, what is on the device is to be stopped (NextToCancel).
-  // Idempotent.
-  void Close(ContextId context, hw::Nanos now);
-  // Frees an inactive timeline. Nothing waits for its points any more, since all have ended.
-  void Forget(ContextId context);
+  // A client signals the points of a host timeline up to `seqno`, those behind the last one included. `outcome` is kOk
+  // or kHostError and counts for the point `seqno`; those in front of it end with kOk. Points that have ended stay as
+  // they are.
+  void Signal(Timeline& timeline, uint64_t seqno, Outcome outcome, hw::Nanos now);
+  // Usable -> Destroyed: what is queued is cancelled, what is on the device is to be stopped (NextToCancel), host
+  // points are cancelled. Idempotent.
+  void Close(Timeline& timeline, hw::Nanos now);
   void CloseAll(hw::Nanos now);
+  // No job of the queue is started until Start. What is on the device goes on. Both idempotent.
+  void Stop(Timeline& timeline);
+  void Start(Timeline& timeline, hw::Nanos now);
+  // The queue's oldest job on the device counts as overdue at the next CheckTimeouts.
+  void TriggerTimeout(Timeline& timeline) { timeline.timeout_triggered = true; }
   // Everything ends with kDeviceLost, and so does whatever is added later. No completion may follow.
   void OnDeviceLost(hw::Nanos now);
 
-  // ---- The watchdog. Calls `check(timeline)`, which returns a hw::Progress, for each queue whose oldest job has been
-  // on the device longer than its limit. A job that has not started, or has not used up its limit on the engine, is
-  // innocent and gets its time again; a guilty one is to be cancelled as hung (NextToCancel).
-  template <typename Check>
-  void CheckTimeouts(hw::Nanos now, Check check) {
-    for (auto& [context, timeline] : timelines_) {
-      if (!IsOverdue(*timeline, now)) continue;
-      const hw::Progress progress = check(*timeline);
-      OnProgress(*timeline, progress, now);
+  // ---- Time. Calls `judge(timeline)`, which returns a Verdict (watchdog.h), for each queue whose oldest job has been
+  // on the device longer than its limit: an innocent one gets its time again, a guilty one is to be cancelled as hung
+  // (NextToCancel). Jobs that are queued and not on the device are never asked about. Ends host points that expired.
+  template <typename Judge>
+  void CheckTimeouts(hw::Nanos now, Judge judge) {
+    for (Timeline* timeline = known_; timeline != nullptr; timeline = timeline->next_known) {
+      if (timeline->spec.is_host) {
+        ExpirePoints(*timeline, now);
+      } else if (IsOverdue(*timeline, now)) {
+        OnVerdict(*timeline, judge(*timeline), now);
+      }
     }
+    Settle(now);
   }
+  // Whether CheckTimeouts may have anything to do before another input.
+  bool needs_time() const { return jobs_on_device_ > 0; }
 
   // ---- Outputs, each null when there is none.
   // The next job to hand to the device (or, for a bind, to carry out), by priority and then by who was ready first. The
-  // scheduler keeps owning it.
+  // scheduler keeps holding it.
   Job* NextToRun(hw::Nanos now);
   // A queue whose context is to be taken off the device, with `cancel_status` for its oldest job.
   Timeline* NextToCancel();
-  // Jobs that have ended, in the order in which they did.
-  std::unique_ptr<Job> NextFinished();
+  // Jobs that have ended, in the order in which they did. Their waits were dropped.
+  Ref<Job> NextFinished();
   // A queue that was banned; the cause is its `doom`.
   Timeline* NextBanned();
-  // A queue that is inactive now. Its context may be forgotten.
-  Timeline* NextInactive();
+  // A queue that is inactive now, and that the scheduler lets go.
+  Ref<Timeline> NextInactive();
 
   // Jobs that were added and have not come out of NextFinished.
   uint64_t jobs() const { return jobs_; }
-  // Jobs handed out by NextToRun whose completion has not come.
+  // Those of them that are on the device, are host points, or wait behind such.
   uint64_t jobs_on_device() const { return jobs_on_device_; }
 
  private:
@@ -102,9 +116,9 @@ class Scheduler {
 
   static constexpr size_t kPriorities = 4;
 
-  Timeline& Find(ContextId context) { return *timelines_.find(context)->second; }
-  static bool IsOverdue(const Timeline& timeline, hw::Nanos now);
-  void OnProgress(Timeline& timeline, const hw::Progress& progress, hw::Nanos now);
+  static bool IsOverdue(Timeline& timeline, hw::Nanos now);
+  void OnVerdict(Timeline& timeline, const Verdict& verdict, hw::Nanos now);
+  void ExpirePoints(Timeline& timeline, hw::Nanos now);
   void AskToCancel(Timeline& timeline, hw::JobStatus status);
   // Puts the timeline among those that Settle looks at.
   void Touch(Timeline& timeline);
@@ -112,12 +126,24 @@ class Scheduler {
   // not a recursion, so that a chain of any length costs no stack.
   void Settle(hw::Nanos now);
   void Advance(Timeline& timeline, hw::Nanos now);
+  // The job may run: makes the queue ready, or, when it never goes to the device, ends it as soon as it is the oldest.
+  // False: it has to wait.
+  bool Dispatch(Timeline& timeline, UsableQueue& queue, Job& job, hw::Nanos now);
   // Goes on with the head's waits. False: it is blocked.
   bool ResolveWaits(Timeline& timeline, Job& job);
-  void Doom(Timeline& timeline, const Result& result);
-  void Finish(Timeline& timeline, std::unique_ptr<Job> job, hw::Nanos now);
+  // What the awaited points of one group of waits say.
+  enum class Group : uint8_t { kMet, kPending, kFailed };
+  static Group LookAt(absl::Span<Wait> group, Result* cause);
+  static void Block(Timeline& timeline, absl::Span<Wait> group);
+  static void Unblock(Timeline& timeline);
+  static void Doom(Timeline& timeline, const Result& result);
+  // Ends the oldest job on the device, and the pure synchronisations right behind it.
+  void FinishOldest(Timeline& timeline, LiveQueue& queue, const Result& result, hw::Nanos now);
+  void Finish(Timeline& timeline, Ref<Job> job, const Result& result, hw::Nanos now);
+  void Deactivate(Timeline& timeline, DestroyedQueue& queue);
 
-  absl::flat_hash_map<ContextId, std::unique_ptr<Timeline>> timelines_;
+  // Those that are not inactive.
+  Timeline* known_ = nullptr;
   TimelineList<&Timeline::next_work> work_;
   std::array<TimelineList<&Timeline::next_ready>, kPriorities> ready_;
   TimelineList<&Timeline::next_cancel> cancel_;

@@ -1,73 +1,104 @@
-// One queue inside the scheduler: its jobs in order, its points, and who waits for them.
+// A timeline: one queue, the binds of a VM, or host fences; its points, and who waits for them.
 #ifndef XEQ_SERVER_SCHED_TIMELINE_H_
 #define XEQ_SERVER_SCHED_TIMELINE_H_
 
 #include <cstdint>
 #include <memory>
+#include <variant>
 
 #include "hw/device.h"
+#include "server/sched/fence.h"
 #include "server/sched/job.h"
-#include "server/sched/job_list.h"
 #include "server/sched/observer.h"
 #include "server/sched/point_results.h"
+#include "server/sched/queue_state.h"
+#include "server/sched/ref.h"
 
 namespace xeq::sched {
 
-// What a queue is made of. A VM's bind timeline is a queue without `hw`.
+// Who gives a job's memory back after its end was told.
+enum class PutMode : uint8_t {
+  // Whoever told it, in the completion path.
+  kInline,
+  // The device thread, later.
+  kDeferred,
+};
+
 struct QueueSpec {
   ContextId context = 0;
-  std::unique_ptr<hw::Queue> hw;
+  // Points are signalled by a client, not by a device.
+  bool is_host = false;
+  // Batches of a job, one for each ring of a fixed set: a queue never runs on another set, so that its points end in
+  // order. 1 to hw::kBatchesPerJobMax.
+  uint32_t width = 1;
   hw::EngineClass engine_class = hw::EngineClass::kRender;
   hw::Priority priority = hw::Priority::kNormal;
   // How long a job may be on the engine before it counts as hung. kNever: no limit.
   hw::Nanos job_timeout_ns = hw::kNever;
-  // Jobs on the device at one time, at least 1.
+  // Of jobs on the device at one time, at least 1.
   uint32_t credits = 1;
+  PutMode put_mode = PutMode::kInline;
+  // A submission runs the scheduler on its own thread when nobody else does, instead of waking the device thread.
+  bool bypass = true;
+  // Failures of different causes that are told apart.
+  size_t causes_max = PointResults::kRangesMax;
   // Hears of the queue's jobs. Shared, because jobs and the closing queue outlive the session that owned them.
   std::shared_ptr<Observer> observer;
 };
 
-// Owned by the scheduler, which alone changes it. Device thread only.
-class Timeline {
+// Counted: by the scheduler until it is inactive, by every job on it, by every wait for its points, by its owner. Only
+// `id` and `spec` may be read by any thread; the rest belongs to whoever runs the scheduler.
+class Timeline : public Counted {
  public:
-  // Usable -> Destroyed -> Inactive. A destroyed queue takes no jobs and ends those that it has; an inactive one has
-  // none left anywhere, and only its points can still be asked for.
-  enum class State : uint8_t { kUsable, kDestroyed, kInactive };
+  // `hardware` is null for a VM's binds and for host fences.
+  Timeline(QueueSpec queue_spec, std::unique_ptr<hw::Queue> hardware)
+      : spec(std::move(queue_spec)), results(spec.causes_max), state(UsableQueue(std::move(hardware))) {
+    if (hw::Queue* queue = live()->hardware()) queue->owner = this;
+  }
+  ~Timeline() = default;
 
-  explicit Timeline(QueueSpec queue) : spec(std::move(queue)) {}
-  Timeline(const Timeline&) = delete;
-  Timeline& operator=(const Timeline&) = delete;
+  ContextId id() const { return spec.context; }
+
+  // Null in the other states.
+  UsableQueue* usable() { return std::get_if<UsableQueue>(&state); }
+  DestroyedQueue* destroyed() { return std::get_if<DestroyedQueue>(&state); }
+  LiveQueue* live() {
+    if (UsableQueue* queue = usable()) return queue;
+    return destroyed();
+  }
 
   // Puts a wait of another queue's head on the list of those who wait for a point of this one.
   void AddWaiter(Wait& wait);
   void RemoveWaiter(Wait& wait);
   // Takes the first wait whose point has ended off the list. Null when there is none.
   Wait* TakeMetWaiter();
-  bool has_waiters() const { return waiters_head_ != nullptr; }
 
-  QueueSpec spec;
+  const QueueSpec spec;
   PointResults results;
-  State state = State::kUsable;
-  // Not handed to the device yet, in order.
-  JobList queued;
-  // On the device, in order.
-  JobList on_device;
-  // The wait that holds the head of `queued` back. Null when nothing does.
-  Wait* blocked_on = nullptr;
-  // Once set, jobs that have not begun end with this: the queue faulted, hung, was closed, or the device is lost.
+  std::variant<UsableQueue, DestroyedQueue, InactiveQueue> state;
+  // Waits hold the head of the queue back.
+  bool blocked = false;
+  // Once set, jobs that have not begun end with `doom`: the queue faulted, hung, was closed, or the device is lost.
   bool doomed = false;
-  Result doom;
-  // When the front of `on_device` got there, or was last seen to be innocent.
-  hw::Nanos running_since = 0;
-  // On the scheduler's lists of the same names.
-  bool in_work = false;
+  // By Scheduler::Stop: no job is started.
+  bool stopped = false;
+  // Its oldest job counts as overdue, whatever the clock says.
+  bool timeout_triggered = false;
+  // The head was put among those that may run.
   bool in_ready = false;
+  bool in_work = false;
   bool in_cancel = false;
   hw::JobStatus cancel_status = hw::JobStatus::kCancelled;
+  // When the oldest job got there, or was last seen to be innocent.
+  hw::Nanos running_since = 0;
+  // On the scheduler's lists of the same names.
   Timeline* next_work = nullptr;
   Timeline* next_ready = nullptr;
   Timeline* next_cancel = nullptr;
   Timeline* next_event = nullptr;
+  Timeline* next_known = nullptr;
+  Timeline* previous_known = nullptr;
+  Result doom;
 
  private:
   // Sorted by seqno, the earliest first.

@@ -36,6 +36,13 @@ Ending Describe(Outcome outcome) {
       return {absl::StatusCode::kAborted, "JOB_DEPENDENCY_FAILED", "a fence that the job waited for failed"};
     case Outcome::kDeviceLost:
       return {absl::StatusCode::kAborted, "JOB_DEVICE_LOST", "the device was lost"};
+    case Outcome::kSkipped:
+      return {absl::StatusCode::kAborted, "JOB_SKIPPED",
+              "the job was skipped, because a fence that it waited for failed"};
+    case Outcome::kExpired:
+      return {absl::StatusCode::kDeadlineExceeded, "FENCE_EXPIRED", "the host fence was not signalled in time"};
+    case Outcome::kHostError:
+      return {absl::StatusCode::kAborted, "FENCE_HOST_ERROR", "its client signalled the host fence as failed"};
   }
   return {absl::StatusCode::kOk, "", ""};
 }

@@ -18,8 +18,9 @@ bool NamesItself(const sched::Point& point, const sched::Result& result) {
 
 }  // namespace
 
-Context& FenceTable::Add(sched::ContextId id) {
-  return *contexts_.emplace(id, std::make_unique<Context>(id)).first->second;
+Context& FenceTable::Add(sched::Ref<sched::Timeline> timeline) {
+  const sched::ContextId id = timeline->id();
+  return *contexts_.emplace(id, std::make_unique<Context>(std::move(timeline))).first->second;
 }
 
 Context* FenceTable::Find(sched::ContextId id) {
@@ -29,11 +30,8 @@ Context* FenceTable::Find(sched::ContextId id) {
 
 void FenceTable::Close(Context& context) {
   context.closed = true;
-  if (context.forgotten) {
-    Bury(context);
-  } else {
-    ++closing_;
-  }
+  ++closing_;
+  BuryIfUnused(context);
 }
 
 absl::StatusOr<FenceStatus> FenceTable::Status(const sched::Point& point, Field field) {
@@ -117,7 +115,7 @@ void FenceTable::Unregister(FenceWait& wait) {
   wait.entries_.clear();
 }
 
-void FenceTable::End(const sched::Point& point, const sched::Result& result, MetWaits& met, Forgotten& forgotten) {
+void FenceTable::End(const sched::Point& point, const sched::Result& result, MetWaits& met) {
   Context& context = *Find(point.context);
   if (NamesItself(point, result)) {
     sched::Result kept = result;
@@ -137,32 +135,20 @@ void FenceTable::End(const sched::Point& point, const sched::Result& result, Met
     met.push_back(std::move(waiter->second));
     waiters_.erase(waiter);
   }
-  ForgetIfUnused(context, forgotten);
+  BuryIfUnused(context);
 }
 
-void FenceTable::RemoveDependant(sched::ContextId id, Forgotten& forgotten) {
-  Context& context = *Find(id);
-  --context.dependants;
-  ForgetIfUnused(context, forgotten);
-}
-
-void FenceTable::OnInactive(sched::ContextId id, Forgotten& forgotten) {
+void FenceTable::OnInactive(sched::ContextId id) {
   Context& context = *Find(id);
   context.inactive = true;
-  ForgetIfUnused(context, forgotten);
+  BuryIfUnused(context);
 }
 
-void FenceTable::ForgetIfUnused(Context& context, Forgotten& forgotten) {
-  if (!context.inactive || context.dependants > 0 || context.results.ended() < context.armed) return;
-  context.forgotten = true;
-  forgotten.push_back(context.id);
-  // DeviceLoop::Stop closes queues whose handles are still there.
-  if (!context.closed) return;
+void FenceTable::BuryIfUnused(Context& context) {
+  // DeviceLoop::Stop closes queues whose handles are still there, and tells of jobs that were armed meanwhile.
+  if (!context.closed || !context.inactive || context.results.ended() < context.armed) return;
   --closing_;
-  Bury(context);
-}
-
-void FenceTable::Bury(const Context& context) {
+  context.timeline.reset();
   tombstones_.push_back(context.id);
   if (tombstones_.size() <= tombstones_max_) return;
   contexts_.erase(tombstones_.front());

@@ -16,8 +16,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "server/sched/job.h"
+#include "server/sched/fence.h"
 #include "server/sched/point_results.h"
+#include "server/sched/timeline.h"
 
 namespace xeq::session {
 
@@ -34,23 +35,22 @@ class FenceWait;
 
 // One timeline as the session knows it. `armed` runs ahead of the scheduler, `results` behind it.
 struct Context {
-  explicit Context(sched::ContextId id) : id(id) {}
+  explicit Context(sched::Ref<sched::Timeline> timeline) : id(timeline->id()), timeline(std::move(timeline)) {}
 
   const sched::ContextId id;
+  // The scheduler's side of it. Null once all its points have ended for good.
+  sched::Ref<sched::Timeline> timeline;
   // The last point that was armed.
   uint64_t armed = 0;
   // Points after `armed` that the call which holds the lock is about to arm.
   uint32_t planned = 0;
   sched::PointResults results{kRangesMax};
-  // Jobs that have not ended and wait for points of this context. The scheduler looks waits up when their job gets to
-  // the head of its queue, so it must not forget the context before.
-  uint32_t dependants = 0;
+  // Closes by itself when its last point has ended.
+  bool closes_when_idle = false;
   // The handle is gone.
   bool closed = false;
   // The scheduler has nothing left to tell of it, but for jobs that were armed when it was closed by DeviceLoop::Stop.
   bool inactive = false;
-  // The scheduler need not know it any more.
-  bool forgotten = false;
   // By seqno.
   std::multimap<uint64_t, FenceWait*> waits;
 
@@ -70,7 +70,7 @@ class FenceWait : public std::enable_shared_from_this<FenceWait> {
   Mode mode() const { return mode_; }
 
  protected:
-  // The mode is met. At most once, on the device thread, with no lock held.
+  // The mode is met. At most once, in a turn of the device loop, with no lock held.
   virtual void OnMet() = 0;
 
  private:
@@ -94,7 +94,7 @@ class FenceTable {
       : waiters_max_(waiters_max), tombstones_max_(tombstones_max) {}
 
   // ---- Contexts. Pointers to them stay until Remove, or until they are a tombstone too many.
-  Context& Add(sched::ContextId id);
+  Context& Add(sched::Ref<sched::Timeline> timeline);
   Context* Find(sched::ContextId id);
   // Of a context that the scheduler never learnt of.
   void Remove(sched::ContextId id) { contexts_.erase(id); }
@@ -121,19 +121,14 @@ class FenceTable {
 
   // ---- What the scheduler tells. Outputs are appended to.
   using MetWaits = absl::InlinedVector<std::shared_ptr<FenceWait>, 8>;
-  using Forgotten = absl::InlinedVector<sched::ContextId, 8>;
   // Ends the next point of a context.
-  void End(const sched::Point& point, const sched::Result& result, MetWaits& met, Forgotten& forgotten);
-  // A job is about to wait for a point of the context / waits no more.
-  void AddDependant(sched::ContextId id) { ++Find(id)->dependants; }
-  void RemoveDependant(sched::ContextId id, Forgotten& forgotten);
-  void OnInactive(sched::ContextId id, Forgotten& forgotten);
+  void End(const sched::Point& point, const sched::Result& result, MetWaits& met);
+  void OnInactive(sched::ContextId id);
 
  private:
   void Unregister(FenceWait& wait);
-  void ForgetIfUnused(Context& context, Forgotten& forgotten);
-  // Keeps the fences of a context that has neither handle nor timeline. May free the context.
-  void Bury(const Context& context);
+  // Keeps the fences of a context that has neither handle nor timeline any more, among so many others. May free it.
+  void BuryIfUnused(Context& context);
 
   const uint32_t waiters_max_;
   const size_t tombstones_max_;

@@ -9,19 +9,19 @@ namespace xeq::session {
 
 void Session::OnFinished(absl::Span<sched::Job* const> jobs) {
   FenceTable::MetWaits met;
-  FenceTable::Forgotten forgotten;
   Watches watches;
   {
     hw::MutexLock lock(mutex_);
     for (sched::Job* job : jobs) {
-      fences_.End(job->point(), job->result, met, forgotten);
-      for (const sched::Wait& wait : job->waits()) fences_.RemoveDependant(wait.point.context, forgotten);
       events_.Append({job->point(), job->result, job->times});
+      Context& context = *fences_.Find(job->point().context);
+      const bool closes = context.closes_when_idle && !context.closed;
+      fences_.End(job->point(), job->result, met);
+      if (closes) CloseContext(context);
     }
     jobs_in_flight_ -= jobs.size();
     TakeIdleWatches(watches);
   }
-  for (const sched::ContextId context : forgotten) loop_.PostForget(context);
   for (const std::shared_ptr<FenceWait>& wait : met) wait->OnMet();
   if (!met.empty()) recorder_.OnWaiters(-static_cast<int>(met.size()));
   Tell(watches);
@@ -40,12 +40,8 @@ void Session::OnBanned(sched::ContextId context, const sched::Result& cause) {
 }
 
 void Session::OnInactive(sched::ContextId context) {
-  FenceTable::Forgotten forgotten;
-  {
-    hw::MutexLock lock(mutex_);
-    fences_.OnInactive(context, forgotten);
-  }
-  for (const sched::ContextId gone : forgotten) loop_.PostForget(gone);
+  hw::MutexLock lock(mutex_);
+  fences_.OnInactive(context);
 }
 
 absl::Status Session::FenceStatuses(const FenceWait& wait, std::vector<FenceStatus>& statuses, bool& met) {

@@ -30,11 +30,11 @@ absl::Status Session::CheckClosing(absl::string_view limit, uint32_t max) const 
   return fences_.closing() < closing_max ? absl::OkStatus() : LimitReachedForNow(limit, max, fences_.closing());
 }
 
-absl::StatusOr<Context*> Session::AddContext(sched::QueueSpec spec) {
-  Context& context = fences_.Add(spec.context);
+absl::StatusOr<Context*> Session::AddContext(sched::QueueSpec spec, std::unique_ptr<hw::Queue> hardware) {
   spec.observer = shared_from_this();
+  Context& context = fences_.Add(sched::MakeRef<sched::Timeline>(std::move(spec), std::move(hardware)));
   // With the lock held, as every post that orders what follows on the context; takes no lock and does not wait.
-  if (absl::Status status = loop_.PostQueue(std::move(spec)); !status.ok()) {
+  if (absl::Status status = loop_.PostQueue(context.timeline); !status.ok()) {
     fences_.Remove(context.id);
     return FromDevice(status);
   }
@@ -42,9 +42,7 @@ absl::StatusOr<Context*> Session::AddContext(sched::QueueSpec spec) {
 }
 
 void Session::CloseContext(Context& context) {
-  // DeviceLoop::Stop closes by itself what is open. Asked under the lock, so that the scheduler never hears of a
-  // context that OnInactive made it forget.
-  if (!context.inactive) loop_.PostClose(context.id);
+  loop_.PostClose(context.timeline);
   fences_.Close(context);
 }
 
@@ -61,7 +59,7 @@ absl::StatusOr<uint64_t> Session::CreateVm() {
 
   hw::MutexLock lock(mutex_);
   absl::Status status = vm.ok() ? CheckOpen() : FromDevice(vm.status());
-  absl::StatusOr<Context*> context = status.ok() ? AddContext(std::move(timeline)) : status;
+  absl::StatusOr<Context*> context = status.ok() ? AddContext(std::move(timeline), nullptr) : status;
   if (!context.ok()) {
     vms_.GiveBack();
     return context.status();
@@ -177,8 +175,7 @@ absl::StatusOr<QueueInfo> Session::CreateQueue(const QueueSpec& spec) {
     timeline.priority = spec.priority;
     timeline.job_timeout_ns = spec.job_timeout_ms * hw::kNanosPerMilli;
     timeline.credits = loop_.device().info().jobs_per_queue_max;
-    if (hw_queue.ok()) timeline.hw = *std::move(hw_queue);
-    absl::StatusOr<Context*> context = status.ok() ? AddContext(std::move(timeline)) : status;
+    absl::StatusOr<Context*> context = status.ok() ? AddContext(std::move(timeline), *std::move(hw_queue)) : status;
     if (!context.ok()) {
       queues_.GiveBack();
       return context.status();

@@ -125,7 +125,7 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   };
   // A job on its way from a request to the scheduler.
   struct Planned {
-    std::unique_ptr<sched::Job> job;
+    sched::Ref<sched::Job> job;
     Context* context;
     hw::EngineClass engine_class;
   };
@@ -135,7 +135,8 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   absl::Status CheckClosing(absl::string_view limit, uint32_t max) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   QueueInfo Describe(uint64_t handle, const Queue& queue) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Makes a timeline known here and to the scheduler.
-  absl::StatusOr<Context*> AddContext(sched::QueueSpec spec) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<Context*> AddContext(sched::QueueSpec spec, std::unique_ptr<hw::Queue> hardware)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The other end of it: its handle is gone. May free the context.
   void CloseContext(Context& context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // NOT_FOUND: no engine of the class, or not with that instance.
@@ -151,7 +152,7 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
                                         absl::Span<const sched::Point> earlier, std::optional<size_t> job)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The point of no return.
-  sched::Point ArmAndPost(sched::Ticket& ticket, std::unique_ptr<sched::Job> job, Context& context, hw::Nanos now)
+  sched::Point ArmAndPost(sched::Ticket& ticket, sched::Ref<sched::Job> job, Context& context, hw::Nanos now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   using Watches = absl::InlinedVector<std::shared_ptr<Watch>, 16>;

@@ -47,10 +47,11 @@ absl::StatusOr<Session::Resolved> Session::ResolveWaits(absl::Span<const InFence
     // The order of the queue meets it.
     if (point.context == own) continue;
     if (status->state == FenceState::kPending) {
-      resolved.waits.push_back({.point = point, .on_error = wait.on_error});
-    } else if (status->state == FenceState::kFailed && wait.on_error == sched::WaitErrorPolicy::kFail) {
+      resolved.waits.emplace_back(fences_.Find(point.context)->timeline, point.seqno, wait.on_error);
+    } else if (sched::IsFailure(status->result.outcome) && wait.on_error != sched::WaitErrorPolicy::kRun) {
+      const bool skip = wait.on_error == sched::WaitErrorPolicy::kSkip;
       resolved.failure = status->result;
-      resolved.failure.outcome = sched::Outcome::kDependencyFailed;
+      resolved.failure.outcome = skip ? sched::Outcome::kSkipped : sched::Outcome::kDependencyFailed;
     }
   }
   // It will not run whatever the others come to.
@@ -70,7 +71,7 @@ absl::Status Session::PlanJob(const JobSpec& spec, absl::Span<sched::Point> poin
   Context& context = *queue->context;
   absl::StatusOr<Resolved> resolved = ResolveWaits(spec.waits, context.id, points.first(index), index);
   if (!resolved.ok()) return resolved.status();
-  auto job = std::make_unique<sched::Job>(spec.batches, std::move(resolved->waits));
+  auto job = sched::MakeRef<sched::Job>(context.timeline, spec.batches, std::move(resolved->waits));
   // Until it is posted the job is ours.
   job->result = resolved->failure;
   points[index] = {context.id, context.armed + ++context.planned};
@@ -78,18 +79,16 @@ absl::Status Session::PlanJob(const JobSpec& spec, absl::Span<sched::Point> poin
   return absl::OkStatus();
 }
 
-sched::Point Session::ArmAndPost(sched::Ticket& ticket, std::unique_ptr<sched::Job> job, Context& context,
-                                 hw::Nanos now) {
-  const sched::Point point{context.id, ++context.armed};
-  for (const sched::Wait& wait : job->waits()) fences_.AddDependant(wait.point.context);
-  job->Arm(point, now);
+sched::Point Session::ArmAndPost(sched::Ticket& ticket, sched::Ref<sched::Job> job, Context& context, hw::Nanos now) {
+  job->Arm(++context.armed, now);
   ++jobs_in_flight_;
   loop_.Post(ticket, std::move(job));
-  return point;
+  return {context.id, context.armed};
 }
 
 absl::Status Session::Submit(absl::Span<const JobSpec> specs, hw::Nanos now, absl::Span<sched::Point> points) {
   std::array<uint32_t, hw::kEngineClassCount> armed{};
+  bool bypass = false;
   {
     hw::MutexLock lock(mutex_);
     if (absl::Status status = CheckOpen(); !status.ok()) return status;
@@ -107,9 +106,10 @@ absl::Status Session::Submit(absl::Span<const JobSpec> specs, hw::Nanos now, abs
     for (Planned& planned : plan) {
       ArmAndPost(*ticket, std::move(planned.job), *planned.context, now);
       ++armed[static_cast<size_t>(planned.engine_class)];
+      bypass = bypass || planned.context->timeline->spec.bypass;
     }
   }
-  loop_.Wake();
+  loop_.Run(bypass);
   for (size_t i = 0; i < armed.size(); ++i) {
     if (armed[i] > 0) recorder_.OnJobsArmed(static_cast<hw::EngineClass>(i), armed[i]);
   }
@@ -156,13 +156,13 @@ absl::StatusOr<sched::Point> Session::Map(const MapSpec& spec) {
     if (absl::Status status = CheckQuota(1); !status.ok()) return status;
     absl::StatusOr<Resolved> resolved = ResolveWaits(spec.waits, vm->context->id, {}, std::nullopt);
     if (!resolved.ok()) return resolved.status();
-    auto job = std::make_unique<sched::Job>(*std::move(op), std::move(resolved->waits));
+    auto job = sched::MakeRef<sched::Job>(vm->context->timeline, *std::move(op), std::move(resolved->waits));
     job->result = resolved->failure;
     absl::StatusOr<sched::Ticket> ticket = loop_.Reserve(1);
     if (!ticket.ok()) return FromReserve(ticket.status());
     point = ArmAndPost(*ticket, std::move(job), *vm->context, hw::MonotonicNow());
   }
-  loop_.Wake();
+  loop_.Run(/*bypass=*/false);
   return point;
 }
 

@@ -20,16 +20,17 @@ void BM_AddToFinished(benchmark::State& state) {
   const auto queues = static_cast<uint64_t>(state.range(0));
   const auto waits_per_job = static_cast<uint64_t>(state.range(1));
   Scheduler scheduler;
+  std::vector<Ref<Timeline>> timelines;
   for (ContextId context = 1; context <= queues; ++context) {
     QueueSpec spec;
     spec.context = context;
-    spec.hw = std::make_unique<NoHwQueue>();
     spec.credits = 64;
-    scheduler.AddQueue(std::move(spec));
+    timelines.push_back(MakeRef<Timeline>(spec, std::make_unique<NoHwQueue>()));
+    scheduler.AddQueue(timelines.back());
   }
   std::vector<uint64_t> armed(queues + 1);
-  std::vector<std::unique_ptr<Job>> jobs(kJobsPerRound);
-  std::vector<std::unique_ptr<Job>> ended(kJobsPerRound);
+  std::vector<Ref<Job>> jobs(kJobsPerRound);
+  std::vector<Ref<Job>> ended(kJobsPerRound);
   const uint64_t batch = 0x1000;
   uint64_t next = 0;
   for (auto _ : state) {
@@ -39,20 +40,20 @@ void BM_AddToFinished(benchmark::State& state) {
       std::vector<Wait> waits;
       for (uint64_t i = 1; i <= waits_per_job && i < queues; ++i) {
         const ContextId other = 1 + (context - 1 + queues - i) % queues;
-        if (armed[other] > 0) waits.push_back({.point = {other, armed[other]}});
+        if (armed[other] > 0) waits.emplace_back(timelines[other - 1], armed[other]);
       }
-      job = std::make_unique<Job>(absl::MakeConstSpan(&batch, 1), std::move(waits));
-      job->Arm({context, ++armed[context]}, 1);
+      job = MakeRef<Job>(timelines[context - 1], absl::MakeConstSpan(&batch, 1), std::move(waits));
+      job->Arm(++armed[context], 1);
     }
     state.ResumeTiming();
     for (auto& job : jobs) scheduler.Add(std::move(job), 2);
     uint64_t count = 0;
     while (Job* job = scheduler.NextToRun(3)) {
       hw::Completion completion;
-      completion.context = job->point().context;
-      completion.seqno = job->point().seqno;
+      completion.owner = &job->timeline();
+      completion.seqno = job->seqno();
       scheduler.OnCompletion(completion, 4);
-      while (auto finished = scheduler.NextFinished()) ended[count++] = std::move(finished);
+      while (Ref<Job> finished = scheduler.NextFinished()) ended[count++] = std::move(finished);
     }
     if (count != kJobsPerRound) state.SkipWithError("not every job ended");
     state.PauseTiming();

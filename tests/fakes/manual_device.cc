@@ -171,6 +171,7 @@ void ManualDevice::Submit(hw::Queue& queue, uint64_t seqno, absl::Span<const uin
   const uint64_t context = static_cast<ManualQueue&>(queue).context;
   hw::MutexLock lock(mutex_);
   State& state = queues_[context];
+  state.owner = queue.owner;
   ++state.submitted;
   changed_.NotifyAll();
   state.running.push_back(seqno);
@@ -203,6 +204,7 @@ void ManualDevice::End(uint64_t context, hw::JobStatus status) {
   State& state = queues_[context];
   hw::Completion completion;
   completion.context = context;
+  completion.owner = state.owner;
   completion.seqno = state.running.front();
   completion.status = status;
   state.running.pop_front();

@@ -62,6 +62,7 @@ class ManualDevice : public hw::Device {
   class ManualQueue;
   struct State {
     std::deque<uint64_t> running;
+    void* owner = nullptr;
     uint64_t submitted = 0;
     hw::Progress progress;
   };

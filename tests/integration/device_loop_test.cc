@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <mutex>
+#include <string>
 #include <thread>
 
 #include "tests/fakes/manual_device.h"
@@ -73,14 +75,7 @@ class RecordingObserver : public Observer {
   std::vector<ContextId> inactive_ ABSL_GUARDED_BY(mutex_);
 };
 
-std::unique_ptr<Job> MakeJob(Point point, std::vector<Wait> waits = {}) {
-  const uint64_t batch = 0x1000;
-  auto job = std::make_unique<Job>(absl::MakeConstSpan(&batch, 1), std::move(waits));
-  job->Arm(point, hw::MonotonicNow());
-  return job;
-}
-
-class DeviceLoopTest : public ::testing::Test {
+class DeviceLoopTest : public ::testing::TestWithParam<int> {
  protected:
   void StartLoop(const DeviceLoopOptions& options = {}) {
     loop_ = std::make_unique<DeviceLoop>(device_, nullptr, options);
@@ -90,33 +85,46 @@ class DeviceLoopTest : public ::testing::Test {
   ContextId Queue(uint32_t credits = 64, hw::Nanos job_timeout_ns = hw::kNever) {
     QueueSpec spec;
     spec.context = loop_->NewContext();
-    const ContextId context = spec.context;
-    spec.hw = device_.CreateQueue({.context = context}, nullptr).value();
     spec.credits = credits;
     spec.job_timeout_ns = job_timeout_ns;
+    spec.put_mode = put_mode_;
     spec.observer = observer_;
-    EXPECT_TRUE(loop_->PostQueue(std::move(spec)).ok());
-    return context;
+    timelines_[spec.context] = MakeRef<Timeline>(spec, device_.CreateQueue({.context = spec.context}, nullptr).value());
+    EXPECT_TRUE(loop_->PostQueue(timelines_[spec.context]).ok());
+    return spec.context;
   }
 
-  void Submit(Point point, std::vector<Wait> waits = {}) {
+  void Submit(Point point, std::vector<Point> waits = {}) {
     auto ticket = loop_->Reserve(1);
     ASSERT_TRUE(ticket.ok()) << ticket.status();
-    loop_->Post(*ticket, MakeJob(point, std::move(waits)));
-    loop_->Wake();
+    const uint64_t batch = 0x1000;
+    std::vector<Wait> list;
+    for (const Point& wait : waits) list.emplace_back(timelines_[wait.context], wait.seqno);
+    auto job = MakeRef<Job>(timelines_[point.context], absl::MakeConstSpan(&batch, 1), std::move(list));
+    job->Arm(point.seqno, hw::MonotonicNow());
+    loop_->Post(*ticket, std::move(job));
+    loop_->Run(bypass_);
   }
 
   fakes::ManualDevice device_;
   std::shared_ptr<RecordingObserver> observer_ = std::make_shared<RecordingObserver>();
   std::unique_ptr<DeviceLoop> loop_;
+  std::map<ContextId, Ref<Timeline>> timelines_;
+  const bool bypass_ = (GetParam() & 1) != 0;
+  const PutMode put_mode_ = (GetParam() & 2) != 0 ? PutMode::kDeferred : PutMode::kInline;
 };
 
-TEST_F(DeviceLoopTest, JobsGoOutAndTheirEndsComeBackInOrder) {
+INSTANTIATE_TEST_SUITE_P(BypassAndPutModes, DeviceLoopTest, ::testing::Range(0, 4), [](const auto& info) {
+  return std::string((info.param & 1) != 0 ? "Bypass" : "DeviceThread") +
+         ((info.param & 2) != 0 ? "DeferredPut" : "InlinePut");
+});
+
+TEST_P(DeviceLoopTest, JobsGoOutAndTheirEndsComeBackInOrder) {
   StartLoop();
   const ContextId a = Queue();
   const ContextId b = Queue();
   Submit({a, 1});
-  Submit({b, 1}, {{.point = {a, 1}}});
+  Submit({b, 1}, {{a, 1}});
   Submit({a, 2});
   ASSERT_TRUE(device_.WaitForSubmitted(a, 2));
   EXPECT_EQ(device_.Advance(a, 1), 1);
@@ -128,24 +136,24 @@ TEST_F(DeviceLoopTest, JobsGoOutAndTheirEndsComeBackInOrder) {
   EXPECT_THAT(observer_->ended(), ElementsAre(Point{a, 1}, Point{b, 1}, Point{a, 2}));
 }
 
-TEST_F(DeviceLoopTest, BindsAreCarriedOutOnTheDeviceThread) {
+TEST_P(DeviceLoopTest, BindsAreCarriedOut) {
   StartLoop();
   QueueSpec spec;
   spec.context = loop_->NewContext();
   spec.observer = observer_;
-  const ContextId vm = spec.context;
-  ASSERT_TRUE(loop_->PostQueue(std::move(spec)).ok());
+  const auto vm = MakeRef<Timeline>(spec, nullptr);
+  ASSERT_TRUE(loop_->PostQueue(vm).ok());
   auto ticket = loop_->Reserve(1);
   ASSERT_TRUE(ticket.ok());
-  auto job = std::make_unique<Job>(device_.PrepareBind(nullptr, {}).value(), std::vector<Wait>{});
-  job->Arm({vm, 1}, hw::MonotonicNow());
+  auto job = MakeRef<Job>(vm, device_.PrepareBind(nullptr, {}).value());
+  job->Arm(1, hw::MonotonicNow());
   loop_->Post(*ticket, std::move(job));
-  loop_->Wake();
+  loop_->Run(bypass_);
   ASSERT_TRUE(observer_->WaitForEnded(1));
   EXPECT_EQ(device_.binds(), 1u);
 }
 
-TEST_F(DeviceLoopTest, FullInboxRefusesBeforeAnythingIsConsumed) {
+TEST_P(DeviceLoopTest, FullInboxRefusesBeforeAnythingIsConsumed) {
   StartLoop({.inbox_capacity = 4});
   {
     auto granted = loop_->Reserve(4);
@@ -156,7 +164,7 @@ TEST_F(DeviceLoopTest, FullInboxRefusesBeforeAnythingIsConsumed) {
   EXPECT_EQ(loop_->Reserve(5).status().code(), absl::StatusCode::kResourceExhausted);
 }
 
-TEST_F(DeviceLoopTest, HungJobIsCancelledByTheWatchdogAndItsQueueBanned) {
+TEST_P(DeviceLoopTest, HungJobIsCancelledByTheWatchdogAndItsQueueBanned) {
   StartLoop({.watchdog_period_ns = hw::kNanosPerMilli});
   const ContextId spinner = Queue(64, /*job_timeout_ns=*/5 * hw::kNanosPerMilli);
   device_.SetProgress(spinner, {.started = true, .gpu_time_ns = hw::kNanosPerSecond});
@@ -167,19 +175,18 @@ TEST_F(DeviceLoopTest, HungJobIsCancelledByTheWatchdogAndItsQueueBanned) {
   EXPECT_THAT(observer_->banned(), ElementsAre(spinner));
 }
 
-TEST_F(DeviceLoopTest, CloseReturnsTheHardwareQueue) {
+TEST_P(DeviceLoopTest, CloseReturnsTheHardwareQueue) {
   StartLoop();
   const ContextId queue = Queue();
   Submit({queue, 1});
   ASSERT_TRUE(device_.WaitForSubmitted(queue, 1));
-  loop_->PostClose(queue);
+  loop_->PostClose(timelines_[queue]);
   ASSERT_TRUE(observer_->WaitForInactive(1));
   EXPECT_THAT(observer_->outcomes(), ElementsAre(Outcome::kCancelled));
   EXPECT_EQ(device_.live_queues(), 0u);
-  loop_->PostForget(queue);
 }
 
-TEST_F(DeviceLoopTest, LostDeviceEndsEverythingAndRefusesMore) {
+TEST_P(DeviceLoopTest, LostDeviceEndsEverythingAndRefusesMore) {
   StartLoop();
   const ContextId queue = Queue(/*credits=*/1);
   Submit({queue, 1});
@@ -191,7 +198,7 @@ TEST_F(DeviceLoopTest, LostDeviceEndsEverythingAndRefusesMore) {
   EXPECT_EQ(loop_->Reserve(1).status().code(), absl::StatusCode::kUnavailable);
 }
 
-TEST_F(DeviceLoopTest, StopEndsWhatRunsAndWhatIsQueued) {
+TEST_P(DeviceLoopTest, StopEndsWhatRunsAndWhatIsQueued) {
   StartLoop();
   const ContextId queue = Queue(/*credits=*/1);
   Submit({queue, 1});
@@ -202,7 +209,7 @@ TEST_F(DeviceLoopTest, StopEndsWhatRunsAndWhatIsQueued) {
   EXPECT_EQ(loop_->Reserve(1).status().code(), absl::StatusCode::kUnavailable);
 }
 
-TEST_F(DeviceLoopTest, StopDoesNotWaitForeverForADeviceThatHangs) {
+TEST_P(DeviceLoopTest, StopDoesNotWaitForeverForADeviceThatHangs) {
   StartLoop({.watchdog_period_ns = hw::kNanosPerMilli, .stop_timeout_ns = 10 * hw::kNanosPerMilli});
   const ContextId queue = Queue();
   Submit({queue, 1});
@@ -212,7 +219,7 @@ TEST_F(DeviceLoopTest, StopDoesNotWaitForeverForADeviceThatHangs) {
   EXPECT_THAT(observer_->outcomes(), ElementsAre(Outcome::kDeviceLost));
 }
 
-TEST_F(DeviceLoopTest, ManyThreadsLoseAndReorderNothing) {
+TEST_P(DeviceLoopTest, ManyThreadsLoseAndReorderNothing) {
   constexpr int kThreads = 8;
   constexpr uint64_t kJobs = 2000;
   StartLoop();
@@ -235,19 +242,40 @@ TEST_F(DeviceLoopTest, ManyThreadsLoseAndReorderNothing) {
   EXPECT_EQ(observer_->ended().size(), kThreads * kJobs);
 }
 
-TEST_F(DeviceLoopTest, CloseRacesWithSubmitAndEveryJobEnds) {
+TEST_P(DeviceLoopTest, CloseRacesWithSubmitAndEveryJobEnds) {
   constexpr uint64_t kRounds = 200;
   StartLoop();
   device_.RunFreely();
+  uint64_t submitted = 0;
   for (uint64_t round = 0; round < kRounds; ++round) {
     const ContextId context = Queue(/*credits=*/2);
-    std::thread closer([this, context] { loop_->PostClose(context); });
-    for (uint64_t seqno = 1; seqno <= 5; ++seqno) Submit({context, seqno});
+    // As a session's lock does, so that the close is behind the last job.
+    std::mutex order;
+    bool closed = false;
+    std::thread closer([&] {
+      const std::lock_guard<std::mutex> lock(order);
+      closed = true;
+      loop_->PostClose(timelines_[context]);
+    });
+    for (uint64_t seqno = 1; seqno <= 5; ++seqno) {
+      const std::lock_guard<std::mutex> lock(order);
+      if (closed) break;
+      Submit({context, seqno});
+      ++submitted;
+    }
     closer.join();
   }
-  ASSERT_TRUE(observer_->WaitForEnded(kRounds * 5));
+  ASSERT_TRUE(observer_->WaitForEnded(submitted));
   ASSERT_TRUE(observer_->WaitForInactive(kRounds));
   EXPECT_EQ(device_.live_queues(), 0u);
+}
+
+TEST_P(DeviceLoopTest, DeferredPutsAreBounded) {
+  StartLoop({.deferred_puts_max = 1});
+  device_.RunFreely();
+  const ContextId queue = Queue();
+  for (uint64_t seqno = 1; seqno <= 1000; ++seqno) Submit({queue, seqno});
+  ASSERT_TRUE(observer_->WaitForEnded(1000));
 }
 
 }  // namespace

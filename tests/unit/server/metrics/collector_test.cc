@@ -162,19 +162,20 @@ TEST_F(CollectorTest, EnginesOfOneClassShareASeries) {
 TEST_F(CollectorTest, PendingJobsAreThoseThatHaveNotEnded) {
   recorder_.OnJobsArmed(EngineClass::kCopy, 3);
   const uint64_t batch = 0x1000;
-  sched::Job job(absl::MakeConstSpan(&batch, 1), {});
-  job.result.outcome = sched::Outcome::kPageFault;
-  job.times.gpu_time = 250'000'000;
   sched::QueueSpec queue;
   queue.engine_class = EngineClass::kCopy;
-  recorder_.Record(job, queue);
+  const auto job = sched::MakeRef<sched::Job>(sched::MakeRef<sched::Timeline>(queue, nullptr),
+                                              absl::MakeConstSpan(&batch, 1), std::vector<sched::Wait>());
+  job->result.outcome = sched::Outcome::kPageFault;
+  job->times.gpu_time = 250'000'000;
+  recorder_.Record(*job, queue);
   EXPECT_EQ(Gauge("xeq_jobs", {{"engine", "bcs"}, {"state", "pending"}}), 2);
   EXPECT_EQ(Counter("xeq_jobs_completed_total", {{"engine", "bcs"}, {"outcome", "page_fault"}}), 1);
   EXPECT_EQ(Counter("xeq_jobs_completed_total", {{"engine", "bcs"}, {"outcome", "ok"}}), 0);
   EXPECT_EQ(Counter("xeq_fences_signaled_total", {{"status", "error"}}), 1);
   EXPECT_EQ(Counter("xeq_gpu_time_seconds_total", {{"engine", "bcs"}}), 0.25);
   // The end of a job may be counted before its arming is.
-  for (int i = 0; i < 3; ++i) recorder_.Record(job, queue);
+  for (int i = 0; i < 3; ++i) recorder_.Record(*job, queue);
   EXPECT_EQ(Gauge("xeq_jobs", {{"engine", "bcs"}}), 0);
 }
 

@@ -13,6 +13,7 @@ namespace {
 
 using hw::EngineClass;
 using session::CloseReason;
+using ::testing::Each;
 using ::testing::ElementsAre;
 
 class FakeBind : public hw::BindOp {};
@@ -46,22 +47,26 @@ class RecorderTest : public ::testing::Test {
 
   void Record(const sched::StageTimes& times, sched::Outcome outcome = sched::Outcome::kOk) {
     const uint64_t batch = 0x1000;
-    Tell(sched::Job(absl::MakeConstSpan(&batch, 1), {}), times, outcome);
+    Tell(sched::MakeRef<sched::Job>(Queue(), absl::MakeConstSpan(&batch, 1), std::vector<sched::Wait>()), times,
+         outcome);
   }
   void RecordBind(const sched::StageTimes& times, sched::Outcome outcome = sched::Outcome::kOk) {
-    Tell(sched::Job(std::make_unique<FakeBind>(), {}), times, outcome);
+    Tell(sched::MakeRef<sched::Job>(Queue(), std::make_unique<FakeBind>()), times, outcome);
   }
   const EngineCells& copy() const { return recorder_.engine(EngineClass::kCopy); }
 
   Recorder recorder_;
 
  private:
-  void Tell(sched::Job job, const sched::StageTimes& times, sched::Outcome outcome) {
-    job.times = times;
-    job.result.outcome = outcome;
-    sched::QueueSpec queue;
-    queue.engine_class = EngineClass::kCopy;
-    recorder_.Record(job, queue);
+  static sched::Ref<sched::Timeline> Queue() {
+    sched::QueueSpec spec;
+    spec.engine_class = EngineClass::kCopy;
+    return sched::MakeRef<sched::Timeline>(spec, nullptr);
+  }
+  void Tell(const sched::Ref<sched::Job>& job, const sched::StageTimes& times, sched::Outcome outcome) {
+    job->times = times;
+    job->result.outcome = outcome;
+    recorder_.Record(*job, job->timeline().spec);
   }
 };
 
@@ -116,16 +121,16 @@ TEST_F(RecorderTest, ABindIsAFenceAndATimeOfItsOwnButNoJob) {
   EXPECT_EQ(recorder_.device().fences_ok, 1u);
   EXPECT_EQ(recorder_.device().fences_failed, 1u);
   EXPECT_EQ(Samples(copy().end_to_end), 0u);
-  EXPECT_THAT(Values(copy().jobs_completed), ElementsAre(0, 0, 0, 0, 0, 0, 0));
+  EXPECT_THAT(Values(copy().jobs_completed), Each(0));
 }
 
 TEST_F(RecorderTest, JobsAreCountedByOutcome) {
-  for (size_t i = 0; i < kOutcomeCount; ++i) {
+  for (size_t i = 0; i < sched::kOutcomeCount; ++i) {
     for (size_t times = 0; times <= i; ++times) Record(kAllStages, static_cast<sched::Outcome>(i));
   }
-  EXPECT_THAT(Values(copy().jobs_completed), ElementsAre(1, 2, 3, 4, 5, 6, 7));
+  EXPECT_THAT(Values(copy().jobs_completed), ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9, 10));
   EXPECT_EQ(recorder_.device().fences_ok, 1u);
-  EXPECT_EQ(recorder_.device().fences_failed, 27u);
+  EXPECT_EQ(recorder_.device().fences_failed, 54u);
 }
 
 TEST_F(RecorderTest, QueuesMoveFromUsableToBannedToClosed) {

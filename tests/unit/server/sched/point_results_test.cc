@@ -9,7 +9,7 @@ namespace {
 
 using State = PointResults::State;
 
-Result Failed(Point root, Outcome outcome = Outcome::kHang) { return {outcome, root, Outcome::kHang, {}}; }
+Result Failed(Point root, Outcome outcome = Outcome::kHang) { return {outcome, Outcome::kHang, root, {}}; }
 
 TEST(PointResultsTest, PointsArePendingUntilTheyEnd) {
   PointResults results;

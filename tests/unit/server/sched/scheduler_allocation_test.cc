@@ -15,21 +15,23 @@ namespace {
 TEST(SchedulerAllocationTest, NothingIsAllocatedBetweenAddAndEnd) {
   constexpr uint64_t kJobs = 1000;
   Scheduler scheduler;
+  std::vector<Ref<Timeline>> queues;
   for (ContextId context : {1, 2}) {
     QueueSpec spec;
     spec.context = context;
-    spec.hw = std::make_unique<FakeHwQueue>();
     spec.credits = 64;
-    scheduler.AddQueue(std::move(spec));
+    queues.push_back(MakeRef<Timeline>(spec, std::make_unique<FakeHwQueue>()));
+    scheduler.AddQueue(queues.back());
   }
   const uint64_t batch = 0x1000;
-  std::vector<std::unique_ptr<Job>> jobs;
+  std::vector<Ref<Job>> jobs;
   for (uint64_t seqno = 1; seqno <= kJobs; ++seqno) {
-    jobs.push_back(std::make_unique<Job>(absl::MakeConstSpan(&batch, 1), std::vector<Wait>{}));
-    jobs.back()->Arm({1, seqno}, 1);
-    std::vector<Wait> waits{{.point = {1, seqno}}};
-    jobs.push_back(std::make_unique<Job>(absl::MakeConstSpan(&batch, 1), std::move(waits)));
-    jobs.back()->Arm({2, seqno}, 1);
+    jobs.push_back(MakeRef<Job>(queues[0], absl::MakeConstSpan(&batch, 1), std::vector<Wait>{}));
+    jobs.back()->Arm(seqno, 1);
+    std::vector<Wait> waits;
+    waits.emplace_back(queues[0], seqno);
+    jobs.push_back(MakeRef<Job>(queues[1], absl::MakeConstSpan(&batch, 1), std::move(waits)));
+    jobs.back()->Arm(seqno, 1);
   }
   const size_t before = fakes::Allocations();
   ASSERT_GT(before, 2 * kJobs) << "the counter counts";
@@ -38,12 +40,12 @@ TEST(SchedulerAllocationTest, NothingIsAllocatedBetweenAddAndEnd) {
   for (auto& job : jobs) scheduler.Add(std::move(job), 2);
   while (Job* job = scheduler.NextToRun(3)) {
     hw::Completion completion;
-    completion.context = job->point().context;
+    completion.owner = &job->timeline();
     completion.seqno = job->point().seqno;
     // Every third job of the first queue's dependants meets a failure without a ban.
     completion.status = completion.seqno % 3 == 0 ? hw::JobStatus::kCancelled : hw::JobStatus::kOk;
     scheduler.OnCompletion(completion, 4);
-    while (auto finished = scheduler.NextFinished()) {
+    while (const Ref<Job> finished = scheduler.NextFinished()) {
       ++ended;
       failed += finished->result.outcome == Outcome::kOk ? 0 : 1;
     }

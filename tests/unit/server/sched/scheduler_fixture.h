@@ -23,34 +23,76 @@ class FakeBind : public hw::BindOp {};
 
 class SchedulerHarness {
  public:
+  // Everything ends, so that nothing holds anything when the scheduler goes.
+  ~SchedulerHarness() {
+    for (auto& [context, timeline] : timelines) scheduler.Close(*timeline, now);
+    scheduler.OnDeviceLost(now);
+    Pump();
+  }
+
   void Queue(ContextId context, uint32_t credits = 1, hw::Priority priority = hw::Priority::kNormal,
              hw::Nanos job_timeout_ns = hw::kNever) {
     QueueSpec spec;
     spec.context = context;
-    spec.hw = std::make_unique<FakeHwQueue>();
     spec.credits = credits;
     spec.priority = priority;
     spec.job_timeout_ns = job_timeout_ns;
-    scheduler.AddQueue(std::move(spec));
+    AddQueue(spec, std::make_unique<FakeHwQueue>());
+  }
+  void HostTimeline(ContextId context) {
+    QueueSpec spec;
+    spec.context = context;
+    spec.is_host = true;
+    AddQueue(spec, nullptr);
+  }
+  void AddQueue(const QueueSpec& spec, std::unique_ptr<hw::Queue> hardware) {
+    auto timeline = MakeRef<Timeline>(spec, std::move(hardware));
+    timelines[spec.context] = timeline;
+    scheduler.AddQueue(std::move(timeline));
+  }
+  Timeline& Of(ContextId context) { return *timelines.at(context); }
+
+  Wait On(Point point, WaitErrorPolicy on_error = WaitErrorPolicy::kFail, uint16_t any_of = 0) {
+    return Wait(timelines.at(point.context), point.seqno, on_error, any_of);
   }
 
   Point Submit(ContextId context, const std::vector<Point>& waits = {},
                WaitErrorPolicy on_error = WaitErrorPolicy::kFail) {
     std::vector<Wait> list;
-    for (const Point& point : waits) list.push_back({.point = point, .on_error = on_error});
-    const uint64_t batch = 0x1000;
-    auto job = std::make_unique<Job>(absl::MakeConstSpan(&batch, 1), std::move(list));
-    const Point point{context, ++armed_[context]};
-    job->Arm(point, now);
+    for (const Point& point : waits) list.push_back(On(point, on_error));
+    return SubmitWith(context, std::move(list));
+  }
+  Point SubmitWith(ContextId context, std::vector<Wait> waits) {
+    const std::vector<uint64_t> batches(Of(context).spec.width, 0x1000);
+    return Add(MakeRef<Job>(timelines.at(context), batches, std::move(waits)));
+  }
+  // A pure synchronisation.
+  Point SubmitSync(ContextId context, const std::vector<Point>& waits = {}) {
+    std::vector<Wait> list;
+    for (const Point& point : waits) list.push_back(On(point));
+    return Add(MakeRef<Job>(timelines.at(context), absl::Span<const uint64_t>(), std::move(list)));
+  }
+  Point HostPoint(ContextId context, hw::Nanos expiry = hw::kNever) {
+    return Add(MakeRef<Job>(timelines.at(context), expiry));
+  }
+  Point Add(Ref<Job> job) {
+    const ContextId context = job->timeline().id();
+    job->Arm(++armed_[context], now);
+    const Point point = job->point();
     scheduler.Add(std::move(job), now);
     Pump();
     return point;
+  }
+  void Signal(Point point, Outcome outcome = Outcome::kOk) {
+    scheduler.Signal(Of(point.context), point.seqno, outcome, now);
+    Pump();
   }
 
   // The device ends the next job of the queue.
   void Complete(ContextId context, hw::JobStatus status = hw::JobStatus::kOk) {
     hw::Completion completion;
     completion.context = context;
+    completion.owner = &Of(context);
     completion.seqno = device.at(context).front();
     completion.status = status;
     device[context].pop_front();
@@ -59,7 +101,7 @@ class SchedulerHarness {
   }
 
   void Close(ContextId context) {
-    scheduler.Close(context, now);
+    scheduler.Close(Of(context), now);
     Pump();
   }
 
@@ -81,20 +123,21 @@ class SchedulerHarness {
       device[job->point().context].push_back(job->point().seqno);
     }
     while (Timeline* timeline = scheduler.NextToCancel()) {
-      cancels.emplace_back(timeline->spec.context, timeline->cancel_status);
+      cancels.emplace_back(timeline->id(), timeline->cancel_status);
     }
-    while (auto job = scheduler.NextFinished()) {
+    while (const Ref<Job> job = scheduler.NextFinished()) {
       ended.push_back(job->point());
       results[{job->point().context, job->point().seqno}] = job->result;
     }
-    while (Timeline* timeline = scheduler.NextBanned()) banned.push_back(timeline->spec.context);
-    while (Timeline* timeline = scheduler.NextInactive()) inactive.push_back(timeline->spec.context);
+    while (Timeline* timeline = scheduler.NextBanned()) banned.push_back(timeline->id());
+    while (const Ref<Timeline> timeline = scheduler.NextInactive()) inactive.push_back(timeline->id());
   }
 
   Result ResultOf(Point point) const { return results.at({point.context, point.seqno}); }
 
   Scheduler scheduler;
   hw::Nanos now = 1;
+  std::map<ContextId, Ref<Timeline>> timelines;
   // Seqnos on the device, by queue.
   std::map<ContextId, std::deque<uint64_t>> device;
   std::vector<Point> started;

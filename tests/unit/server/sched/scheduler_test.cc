@@ -75,12 +75,14 @@ TEST_F(SchedulerTest, SignalledAndOwnQueueWaitsCostNothing) {
 }
 
 TEST_F(SchedulerTest, WaitsOnOneContextFoldIntoTheLatest) {
-  const uint64_t batch = 8;
+  Queue(1);
+  Queue(9);
   std::vector<Wait> waits;
-  for (uint64_t seqno : {3, 100, 7, 42}) waits.push_back({.point = {9, seqno}});
-  Job job(absl::MakeConstSpan(&batch, 1), std::move(waits));
-  ASSERT_EQ(job.waits().size(), 1u);
-  EXPECT_EQ(job.waits()[0].point.seqno, 100u);
+  for (uint64_t seqno : {3, 100, 7, 42}) waits.push_back(On({9, seqno}));
+  waits.push_back(On({1, 5}));
+  const auto job = MakeRef<Job>(timelines.at(1), absl::Span<const uint64_t>(), std::move(waits));
+  ASSERT_EQ(job->waits().size(), 1u) << "its own queue's order meets the last";
+  EXPECT_EQ(job->waits()[0].seqno, 100u);
 }
 
 TEST_F(SchedulerTest, HigherPriorityStartsFirst) {
@@ -157,7 +159,6 @@ TEST_F(SchedulerTest, CloseCancelsWhatIsQueuedAndStopsWhatRuns) {
   EXPECT_THAT(ended, ElementsAre(Point{1, 1}, Point{1, 2}, dependant));
   EXPECT_THAT(inactive, ElementsAre(1));
   EXPECT_EQ(ResultOf(dependant).root, (Point{1, 2}));
-  scheduler.Forget(1);
   Complete(3);
   EXPECT_EQ(scheduler.jobs(), 0u);
 }
@@ -169,7 +170,6 @@ TEST_F(SchedulerTest, CloseOfABlockedHeadLeavesTheAwaitedTimelineClean) {
   Submit(2, {gate});
   Close(2);
   EXPECT_THAT(inactive, ElementsAre(2));
-  scheduler.Forget(2);
   Complete(1);
   EXPECT_THAT(ended, ElementsAre(Point{2, 1}, gate));
 }
@@ -194,9 +194,9 @@ TEST_F(SchedulerTest, WatchdogCancelsOnlyWhoUsedUpTheEngine) {
   const Point spinner = Submit(1);
   auto answer = [&](hw::Progress progress) {
     int checks = 0;
-    scheduler.CheckTimeouts(now, [&](Timeline&) {
+    scheduler.CheckTimeouts(now, [&](Timeline& timeline) {
       ++checks;
-      return progress;
+      return Judge(progress, timeline.spec.job_timeout_ns, /*device_lost=*/false);
     });
     Pump();
     return checks;
@@ -237,19 +237,120 @@ TEST_F(SchedulerTest, DeviceLossEndsEverything) {
 TEST_F(SchedulerTest, BindRunsInItsTurnOnATimelineWithoutHardware) {
   QueueSpec spec;
   spec.context = 5;
-  scheduler.AddQueue(std::move(spec));
+  AddQueue(spec, nullptr);
   Queue(1);
   const Point gate = Submit(1);
-  std::vector<Wait> waits{{.point = gate}};
-  auto job = std::make_unique<Job>(std::make_unique<FakeBind>(), std::move(waits));
-  job->Arm({5, 1}, now);
-  scheduler.Add(std::move(job), now);
-  Pump();
+  std::vector<Wait> waits;
+  waits.push_back(On(gate));
+  Add(MakeRef<Job>(timelines.at(5), std::make_unique<FakeBind>(), std::move(waits)));
   EXPECT_THAT(started, ElementsAre(gate));
   Complete(1);
   EXPECT_THAT(started, ElementsAre(gate, Point{5, 1}));
   Complete(5);
   EXPECT_EQ(ResultOf({5, 1}).outcome, Outcome::kOk);
+}
+
+TEST_F(SchedulerTest, SkippedJobDoesNotRunAndPassesNothingOn) {
+  for (ContextId context : {1, 2, 3}) Queue(context);
+  const Point culprit = Submit(1);
+  const Point skipped = Submit(2, {culprit}, WaitErrorPolicy::kSkip);
+  const Point after = Submit(3, {skipped}, WaitErrorPolicy::kFail);
+  Complete(1, hw::JobStatus::kPageFault);
+  EXPECT_EQ(ResultOf(skipped).outcome, Outcome::kSkipped);
+  EXPECT_EQ(ResultOf(skipped).root, culprit);
+  EXPECT_THAT(started, ElementsAre(culprit, after));
+}
+
+TEST_F(SchedulerTest, AnyOfIsMetByTheFirstSuccess) {
+  for (ContextId context : {1, 2, 3, 4}) Queue(context);
+  const Point a = Submit(1);
+  const Point b = Submit(2);
+  const Point c = Submit(3);
+  std::vector<Wait> waits;
+  for (const Point& point : {a, b, c}) waits.push_back(On(point, WaitErrorPolicy::kFail, /*any_of=*/1));
+  const Point job = SubmitWith(4, std::move(waits));
+  Complete(2, hw::JobStatus::kPageFault);
+  EXPECT_THAT(started, ElementsAre(a, b, c)) << "a failure does not meet it while others may";
+  Complete(3);
+  EXPECT_THAT(started, ElementsAre(a, b, c, job));
+  Complete(1);
+  Complete(4);
+  EXPECT_EQ(ResultOf(job).outcome, Outcome::kOk);
+}
+
+TEST_F(SchedulerTest, AnyOfFailsWhenAllHaveFailed) {
+  for (ContextId context : {1, 2, 4}) Queue(context);
+  const Point a = Submit(1);
+  const Point b = Submit(2);
+  std::vector<Wait> waits;
+  for (const Point& point : {a, b}) waits.push_back(On(point, WaitErrorPolicy::kFail, /*any_of=*/1));
+  const Point job = SubmitWith(4, std::move(waits));
+  Complete(2, hw::JobStatus::kPageFault);
+  Complete(1, hw::JobStatus::kHang);
+  EXPECT_EQ(ResultOf(job).outcome, Outcome::kDependencyFailed);
+  EXPECT_EQ(ResultOf(job).root, a) << "the first of the list";
+}
+
+TEST_F(SchedulerTest, PureSynchronisationCostsNoCreditAndKeepsItsPlace) {
+  Queue(1, /*credits=*/2);
+  Queue(2);
+  EXPECT_EQ(ResultOf(SubmitSync(1)).outcome, Outcome::kOk) << "at once on an idle queue";
+  const Point first = Submit(1);
+  const Point sync = SubmitSync(1);
+  const Point second = Submit(1);
+  EXPECT_THAT(started, ElementsAre(first, second)) << "both credits are there for real jobs";
+  EXPECT_EQ(results.count({sync.context, sync.seqno}), 0u);
+  Complete(1);
+  EXPECT_THAT(ended, ElementsAre(Point{1, 1}, first, sync));
+  Complete(1);
+  EXPECT_EQ(scheduler.jobs_on_device(), 0u);
+}
+
+TEST_F(SchedulerTest, HostPointsEndWhenSignalledOrExpired) {
+  HostTimeline(1);
+  Queue(2);
+  const Point a = HostPoint(1);
+  const Point b = HostPoint(1);
+  const Point c = HostPoint(1, /*expiry=*/100);
+  const Point d = HostPoint(1, /*expiry=*/200);
+  const Point job = Submit(2, {b});
+  Signal(b, Outcome::kHostError);
+  EXPECT_EQ(ResultOf(a).outcome, Outcome::kOk) << "signalled by a later one";
+  EXPECT_EQ(ResultOf(b).outcome, Outcome::kHostError);
+  EXPECT_EQ(ResultOf(job).outcome, Outcome::kDependencyFailed);
+  now = 100;
+  scheduler.CheckTimeouts(now, [](Timeline&) { return Verdict{}; });
+  Pump();
+  EXPECT_EQ(ResultOf(c).outcome, Outcome::kExpired);
+  Signal(c);
+  EXPECT_EQ(ResultOf(c).outcome, Outcome::kExpired) << "an end is an end";
+  Close(1);
+  EXPECT_EQ(ResultOf(d).outcome, Outcome::kCancelled);
+  EXPECT_THAT(inactive, ElementsAre(1));
+}
+
+TEST_F(SchedulerTest, StopHoldsJobsBackUntilStart) {
+  Queue(1, /*credits=*/2);
+  const Point first = Submit(1);
+  scheduler.Stop(Of(1));
+  scheduler.Stop(Of(1));
+  const Point second = Submit(1);
+  EXPECT_THAT(started, ElementsAre(first));
+  Complete(1);
+  scheduler.Start(Of(1), now);
+  scheduler.Start(Of(1), now);
+  Pump();
+  EXPECT_THAT(started, ElementsAre(first, second));
+}
+
+TEST_F(SchedulerTest, TriggeredTimeoutTakesWhoeverRuns) {
+  Queue(1);
+  const Point victim = Submit(1);
+  scheduler.TriggerTimeout(Of(1));
+  scheduler.CheckTimeouts(now, [](Timeline&) { return Verdict{}; });
+  Pump();
+  CarryOutCancels();
+  EXPECT_EQ(ResultOf(victim).outcome, Outcome::kHang);
 }
 
 }  // namespace

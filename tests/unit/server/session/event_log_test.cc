@@ -83,7 +83,7 @@ TEST(EventLogTest, ReadersResumeWhereverTheRingWraps) {
 TEST(EventLogTest, EventsComeOutWhole) {
   EventLog log(2);
   const Event in{{3, 9},
-                 {sched::Outcome::kDependencyFailed, {2, 8}, sched::Outcome::kPageFault, {.fault_address = 0x1000}},
+                 {sched::Outcome::kDependencyFailed, sched::Outcome::kPageFault, {2, 8}, {.fault_address = 0x1000}},
                  {.armed = 1, .ended = 2}};
   log.Append(in);
   Event out;

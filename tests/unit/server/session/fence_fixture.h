@@ -57,7 +57,9 @@ class FenceTableTest : public ::testing::Test {
 
   // A context with `armed` points.
   Context& AddContext(sched::ContextId id, uint64_t armed = 0) {
-    Context& context = table_.Add(id);
+    sched::QueueSpec spec;
+    spec.context = id;
+    Context& context = table_.Add(sched::MakeRef<sched::Timeline>(spec, nullptr));
     context.armed = armed;
     return context;
   }
@@ -65,24 +67,13 @@ class FenceTableTest : public ::testing::Test {
   // Ends the next point of the context.
   void End(sched::ContextId id, const sched::Result& result = {}) {
     const sched::Point point{id, table_.Find(id)->results.ended() + 1};
-    FenceTable::Forgotten forgotten;
-    table_.End(point, result, met_, forgotten);
-    forgotten_.insert(forgotten_.end(), forgotten.begin(), forgotten.end());
+    table_.End(point, result, met_);
   }
   // As the scheduler ends a job that failed by itself.
   void Fail(sched::ContextId id, sched::Outcome outcome) {
-    End(id, {outcome, {id, table_.Find(id)->results.ended() + 1}, outcome, {}});
+    End(id, {outcome, outcome, {id, table_.Find(id)->results.ended() + 1}, {}});
   }
-  void MakeInactive(sched::ContextId id) {
-    FenceTable::Forgotten forgotten;
-    table_.OnInactive(id, forgotten);
-    forgotten_.insert(forgotten_.end(), forgotten.begin(), forgotten.end());
-  }
-  void RemoveDependant(sched::ContextId id) {
-    FenceTable::Forgotten forgotten;
-    table_.RemoveDependant(id, forgotten);
-    forgotten_.insert(forgotten_.end(), forgotten.begin(), forgotten.end());
-  }
+  void MakeInactive(sched::ContextId id) { table_.OnInactive(id); }
 
   absl::StatusOr<FenceStatus> StatusOf(const sched::Point& point) {
     return table_.Status(point, [] { return std::string("here."); });
@@ -106,7 +97,6 @@ class FenceTableTest : public ::testing::Test {
   FenceTable table_{kWaitersMax, kTombstonesMax};
   // Everything that came out.
   FenceTable::MetWaits met_;
-  std::vector<sched::ContextId> forgotten_;
 };
 
 }  // namespace xeq::session

@@ -51,7 +51,7 @@ TEST_F(FenceTableTest, UnknownContextsAreNotFound) {
 
 TEST_F(FenceTableTest, AFailureKeepsItsRootAndItsFault) {
   AddContext(1, 2);
-  End(1, {Outcome::kDependencyFailed, {7, 70}, Outcome::kPageFault, {.fault_address = 0x4000}});
+  End(1, {Outcome::kDependencyFailed, Outcome::kPageFault, {7, 70}, {.fault_address = 0x4000}});
   const absl::StatusOr<FenceStatus> status = StatusOf({1, 1});
   ASSERT_TRUE(status.ok());
   EXPECT_EQ(status->point, (Point{1, 1}));
@@ -80,7 +80,7 @@ TEST_F(FenceTableTest, CancelledNeighboursAreKeptTogetherAndEachNamesItself) {
 TEST_F(FenceTableTest, CancelledBehindACulpritNamesTheCulprit) {
   AddContext(1, 2);
   Fail(1, Outcome::kHang);
-  End(1, {Outcome::kCancelled, {1, 1}, Outcome::kHang, {}});
+  End(1, {Outcome::kCancelled, Outcome::kHang, {1, 1}, {}});
   const absl::StatusOr<FenceStatus> status = StatusOf({1, 2});
   ASSERT_TRUE(status.ok());
   EXPECT_EQ(status->result.root, (Point{1, 1}));
@@ -110,7 +110,6 @@ TEST_F(FenceTableTest, ClosingContextsCountUntilTheSchedulerGivesThemBack) {
   EXPECT_EQ(table_.closing(), 2u);
   MakeInactive(1);
   EXPECT_EQ(table_.closing(), 1u);
-  EXPECT_THAT(forgotten_, ElementsAre(1));
 }
 
 TEST_F(FenceTableTest, FencesOfAForgottenContextCanStillBeAskedForUntilItIsATombstoneTooMany) {
@@ -120,45 +119,21 @@ TEST_F(FenceTableTest, FencesOfAForgottenContextCanStillBeAskedForUntilItIsATomb
     MakeInactive(id);
     EXPECT_EQ(StateOf({id, 1}), FenceState::kSignaled);
   }
-  EXPECT_THAT(forgotten_, ElementsAre(1, 2, 3));
   EXPECT_EQ(ReasonOf(StatusOf({1, 1}).status()), "CONTEXT_NOT_FOUND");
   EXPECT_EQ(StateOf({2, 1}), FenceState::kSignaled);
   EXPECT_EQ(StateOf({3, 1}), FenceState::kSignaled);
 }
 
-// The scheduler looks a wait up when its job gets to the head of its queue, whenever that is.
-TEST_F(FenceTableTest, AContextIsNotForgottenWhileJobsWaitForItsPoints) {
-  table_.Close(AddContext(1, 1));
-  table_.AddDependant(1);
-  table_.AddDependant(1);
+TEST_F(FenceTableTest, AContextStaysWhileJobsThatWereArmedHaveNotEnded) {
+  Context& context = AddContext(1, /*armed=*/2);
+  table_.Close(context);
   End(1);
   MakeInactive(1);
-  EXPECT_THAT(forgotten_, IsEmpty());
+  EXPECT_TRUE(context.timeline);
   EXPECT_EQ(table_.closing(), 1u);
-  RemoveDependant(1);
-  EXPECT_THAT(forgotten_, IsEmpty());
-  RemoveDependant(1);
-  EXPECT_THAT(forgotten_, ElementsAre(1));
-  EXPECT_EQ(table_.closing(), 0u);
-}
-
-TEST_F(FenceTableTest, DependantsAloneDoNotMakeAContextGo) {
-  AddContext(1, 1);
-  table_.AddDependant(1);
-  RemoveDependant(1);
-  End(1);
-  EXPECT_THAT(forgotten_, IsEmpty());
-}
-
-// DeviceLoop::Stop makes a queue inactive while a Submit is about to post; the scheduler needs the queue to end that
-// job.
-TEST_F(FenceTableTest, AContextIsNotForgottenWhileJobsThatWereArmedHaveNotEnded) {
-  AddContext(1, /*armed=*/2);
-  End(1);
-  MakeInactive(1);
-  EXPECT_THAT(forgotten_, IsEmpty());
   Fail(1, Outcome::kCancelled);
-  EXPECT_THAT(forgotten_, ElementsAre(1));
+  EXPECT_FALSE(context.timeline) << "the scheduler's side of it is let go";
+  EXPECT_EQ(table_.closing(), 0u);
 }
 
 // Stop closes queues without asking their owners: their handles still lead to the context.
@@ -166,7 +141,6 @@ TEST_F(FenceTableTest, AContextWithAHandleIsNeverATombstone) {
   Context& with_handle = AddContext(1, 1);
   End(1);
   MakeInactive(1);
-  EXPECT_THAT(forgotten_, ElementsAre(1));
   for (sched::ContextId id = 2; id < 10; ++id) {
     table_.Close(AddContext(id));
     MakeInactive(id);

@@ -106,20 +106,20 @@ class SessionTest : public ::testing::Test {
     return points.ok() ? points->front() : sched::Point{};
   }
 
-  // As the scheduler tells the end of a job that had to wait for `waits`.
-  void End(const sched::Point& point, sched::Outcome outcome = sched::Outcome::kOk,
-           const std::vector<sched::Point>& waits = {}) {
+  // As the scheduler tells the end of a job.
+  void End(const sched::Point& point, sched::Outcome outcome = sched::Outcome::kOk) {
+    sched::QueueSpec spec;
+    spec.context = point.context;
     const uint64_t batch = 0x1000;
-    std::vector<sched::Wait> list;
-    for (const sched::Point& wait : waits) list.push_back({.point = wait});
-    sched::Job job(absl::MakeConstSpan(&batch, 1), std::move(list));
-    job.Arm(point, kNow);
-    if (outcome != sched::Outcome::kOk) job.result = {outcome, point, outcome, {}};
-    sched::Job* const jobs[] = {&job};
+    const auto job = sched::MakeRef<sched::Job>(sched::MakeRef<sched::Timeline>(spec, nullptr),
+                                                absl::MakeConstSpan(&batch, 1), std::vector<sched::Wait>());
+    job->Arm(point.seqno, kNow);
+    if (outcome != sched::Outcome::kOk) job->result = {outcome, outcome, point, {}};
+    sched::Job* const jobs[] = {job.get()};
     session_->OnFinished(jobs);
   }
   void Ban(uint64_t queue, const sched::Point& culprit) {
-    session_->OnBanned(queue, {sched::Outcome::kCancelled, culprit, sched::Outcome::kHang, {}});
+    session_->OnBanned(queue, {sched::Outcome::kCancelled, sched::Outcome::kHang, culprit, {}});
   }
 
   absl::StatusOr<FenceState> StateOf(const sched::Point& point) {

@@ -97,7 +97,7 @@ TEST_F(SessionWaitTest, FencesOfADestroyedQueueCanBeWaitedFor) {
   const Point dependant = SubmitOne(other, {At(point)});
   End(point, Outcome::kCancelled);
   session_->OnInactive(gone);
-  End(dependant, Outcome::kDependencyFailed, {point});
+  End(dependant, Outcome::kDependencyFailed);
   EXPECT_EQ(StateOf(point).value(), FenceState::kFailed);
   EXPECT_EQ(StateOf(dependant).value(), FenceState::kFailed);
 }

@@ -88,7 +88,7 @@ struct SessionState {
 
 // A handle of the service, given back in the end.
 struct Handle {
-  enum class Kind { kVm, kBuffer, kQueue };
+  enum class Kind { kVm, kBuffer, kQueue, kHostTimeline };
   Handle(std::shared_ptr<SessionState> session, Kind kind, uint64_t id)
       : session(std::move(session)), kind(kind), id(id) {}
   Handle(const Handle&) = delete;

@@ -76,6 +76,18 @@ v1::EngineClass ToProto(EngineClass engine_class) {
   return static_cast<v1::EngineClass>(static_cast<int>(engine_class) + 1);
 }
 
+v1::WaitErrorPolicy ToProto(OnError on_error) {
+  switch (on_error) {
+    case OnError::kFail:
+      return v1::WAIT_ERROR_POLICY_FAIL;
+    case OnError::kRun:
+      return v1::WAIT_ERROR_POLICY_RUN;
+    case OnError::kSkip:
+      return v1::WAIT_ERROR_POLICY_SKIP;
+  }
+  return v1::WAIT_ERROR_POLICY_UNSPECIFIED;
+}
+
 v1::QueuePriority ToProto(QueuePriority priority) {
   switch (priority) {
     case QueuePriority::kLow:

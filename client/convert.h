@@ -20,6 +20,7 @@ QueueInfo FromProto(const v1::Queue& queue);
 
 v1::EngineClass ToProto(EngineClass engine_class);
 v1::QueuePriority ToProto(QueuePriority priority);
+v1::WaitErrorPolicy ToProto(OnError on_error);
 void Write(const Fence& fence, v1::Fence* proto);
 
 }  // namespace xeq::internal

@@ -50,6 +50,12 @@ Handle::~Handle() {
           v1::DestroyQueueRequest(), v1::DestroyQueueResponse(), [&](auto& request) { request.set_queue(id); },
           [&](auto... arguments) { return to.queues->DestroyQueue(arguments...); });
       break;
+    case Kind::kHostTimeline:
+      destroy(
+          v1::DestroyHostTimelineRequest(), v1::DestroyHostTimelineResponse(),
+          [&](auto& request) { request.set_timeline(id); },
+          [&](auto... arguments) { return to.fences->DestroyHostTimeline(arguments...); });
+      break;
   }
 }
 
@@ -177,10 +183,46 @@ Queue::~Queue() = default;
 uint64_t Queue::handle() const { return handle_->id; }
 
 absl::StatusOr<Fence> Queue::Submit(uint64_t batch_address, absl::Span<const Fence> waits) {
-  Job job{handle_->id, batch_address, {waits.begin(), waits.end()}, {}, false};
+  Job job;
+  job.queue = handle_->id;
+  job.batch_addresses = {batch_address};
+  job.waits.assign(waits.begin(), waits.end());
   absl::StatusOr<std::vector<Fence>> fences = Session(handle_->session).Submit(absl::MakeConstSpan(&job, 1));
   if (!fences.ok()) return fences.status();
   return fences->front();
+}
+
+// ---- HostTimeline.
+
+HostTimeline::HostTimeline(std::unique_ptr<internal::Handle> handle) : handle_(std::move(handle)) {}
+HostTimeline::HostTimeline(HostTimeline&&) noexcept = default;
+HostTimeline& HostTimeline::operator=(HostTimeline&&) noexcept = default;
+HostTimeline::~HostTimeline() = default;
+
+absl::StatusOr<Fence> HostTimeline::Arm(std::chrono::milliseconds expires) {
+  internal::Connection& connection = handle_->connection();
+  v1::ArmHostFenceRequest request;
+  v1::ArmHostFenceResponse response;
+  request.set_session_id(handle_->session->id);
+  request.set_timeline(handle_->id);
+  request.set_expires_ms(static_cast<uint32_t>(std::clamp<int64_t>(expires.count(), 1, UINT32_MAX)));
+  absl::Status status = connection.Invoke(Retry::kBusy, [&](grpc::ClientContext* context) {
+    return connection.fences->ArmHostFence(context, request, &response);
+  });
+  if (!status.ok()) return status;
+  return internal::FromProto(response.fence());
+}
+
+absl::Status HostTimeline::Signal(const Fence& fence, bool failed) {
+  internal::Connection& connection = handle_->connection();
+  v1::SignalHostFenceRequest request;
+  v1::SignalHostFenceResponse response;
+  request.set_session_id(handle_->session->id);
+  internal::Write(fence, request.mutable_fence());
+  request.set_failed(failed);
+  return connection.Invoke(Retry::kSafe, [&](grpc::ClientContext* context) {
+    return connection.fences->SignalHostFence(context, request, &response);
+  });
 }
 
 }  // namespace xeq

@@ -63,6 +63,7 @@ absl::StatusOr<Queue> Session::CreateQueue(const Vm& vm, EngineClass engine_clas
   if (options.engine_instance) request.set_engine_instance(*options.engine_instance);
   request.set_priority(internal::ToProto(options.priority));
   request.set_job_timeout_ms(options.job_timeout_ms);
+  request.set_width(options.width);
   absl::Status status = connection.Invoke(Retry::kBusy, [&](grpc::ClientContext* context) {
     return connection.queues->CreateQueue(context, request, &response);
   });
@@ -70,16 +71,36 @@ absl::StatusOr<Queue> Session::CreateQueue(const Vm& vm, EngineClass engine_clas
   return Queue(std::make_unique<Handle>(state_, Handle::Kind::kQueue, response.queue().queue()));
 }
 
+absl::StatusOr<HostTimeline> Session::CreateHostTimeline() {
+  internal::Connection& connection = *state_->connection;
+  v1::CreateHostTimelineRequest request;
+  v1::CreateHostTimelineResponse response;
+  request.set_session_id(state_->id);
+  absl::Status status = connection.Invoke(Retry::kBusy, [&](grpc::ClientContext* context) {
+    return connection.fences->CreateHostTimeline(context, request, &response);
+  });
+  if (!status.ok()) return status;
+  return HostTimeline(std::make_unique<Handle>(state_, Handle::Kind::kHostTimeline, response.timeline()));
+}
+
 absl::StatusOr<std::vector<Fence>> Session::Submit(absl::Span<const Job> jobs) {
+  return SubmitJobs(jobs, /*combined=*/false);
+}
+absl::StatusOr<std::vector<Fence>> Session::SubmitCombined(absl::Span<const Job> jobs) {
+  return SubmitJobs(jobs, /*combined=*/true);
+}
+
+absl::StatusOr<std::vector<Fence>> Session::SubmitJobs(absl::Span<const Job> jobs, bool combined) {
   internal::Connection& connection = *state_->connection;
   v1::SubmitRequest request;
   v1::SubmitResponse response;
   request.set_session_id(state_->id);
+  request.set_combined_fence(combined);
   for (const Job& job : jobs) {
     v1::Job* proto = request.add_jobs();
     proto->set_queue(job.queue);
-    proto->add_batch_addresses(job.batch_address);
-    const v1::WaitErrorPolicy policy = job.run_on_error ? v1::WAIT_ERROR_POLICY_RUN : v1::WAIT_ERROR_POLICY_FAIL;
+    proto->mutable_batch_addresses()->Assign(job.batch_addresses.begin(), job.batch_addresses.end());
+    const v1::WaitErrorPolicy policy = internal::ToProto(job.on_error);
     for (const Fence& fence : job.waits) {
       v1::Wait* wait = proto->add_waits();
       internal::Write(fence, wait->mutable_fence());
@@ -90,6 +111,10 @@ absl::StatusOr<std::vector<Fence>> Session::Submit(absl::Span<const Job> jobs) {
       wait->set_job(earlier);
       wait->set_on_error(policy);
     }
+    if (job.waits_on_any_of.empty()) continue;
+    v1::Wait* any = proto->add_waits();
+    any->set_on_error(policy);
+    for (const Fence& fence : job.waits_on_any_of) internal::Write(fence, any->mutable_any_of()->add_fences());
   }
   // Not repeated when the answer is lost: the jobs might run twice.
   absl::Status status = connection.Invoke(Retry::kBusy, [&](grpc::ClientContext* context) {
@@ -99,6 +124,7 @@ absl::StatusOr<std::vector<Fence>> Session::Submit(absl::Span<const Job> jobs) {
   std::vector<Fence> fences;
   fences.reserve(static_cast<size_t>(response.fences_size()));
   for (const v1::Fence& fence : response.fences()) fences.push_back(internal::FromProto(fence));
+  if (combined) fences.push_back(internal::FromProto(response.combined()));
   return fences;
 }
 

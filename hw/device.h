@@ -58,6 +58,9 @@ struct QueueSpec {
   EngineClass engine_class = EngineClass::kRender;
   uint16_t engine_instance = 0;
   Priority priority = Priority::kNormal;
+  // Each job runs on so many engines of the class at once, from `engine_instance` on in the order of
+  // DeviceInfo::engines. 1 to kBatchesPerJobMax.
+  uint32_t width = 1;
 };
 
 // Maps `buffer` (or, when it is null, unmaps) at [address, address + size_bytes). All multiples of kPageBytes.

@@ -110,9 +110,18 @@ absl::Status DemoGraph::WriteBatches() {
   return WriteBatch(2 * chunks_ + 1, BatchBuilder().Copy(kOutput, kMiddle, size_bytes_).Finish());
 }
 
+Job DemoGraph::JobOf(const Queue& queue, uint64_t batch, std::vector<Fence> waits, std::vector<uint32_t> jobs) const {
+  Job job;
+  job.queue = queue.handle();
+  job.batch_addresses = {BatchAddress(batch)};
+  job.waits = std::move(waits);
+  job.waits_on_jobs = std::move(jobs);
+  return job;
+}
+
 absl::StatusOr<Fence> DemoGraph::Submit(Session& session, uint32_t jobs_per_submit_max) {
   // The video job goes first: its engine waits on memory until the render queue has counted all.
-  std::vector<Job> jobs = {{video_->handle(), BatchAddress(2 * chunks_), bound_, {}, false}};
+  std::vector<Job> jobs = {JobOf(*video_, 2 * chunks_, bound_, {})};
   std::vector<Fence> fences;
   const auto flush = [&]() -> absl::Status {
     absl::StatusOr<std::vector<Fence>> armed = session.Submit(jobs);
@@ -127,14 +136,14 @@ absl::StatusOr<Fence> DemoGraph::Submit(Session& session, uint32_t jobs_per_subm
     }
     const Queue& copy = i % 2 == 0 ? *copy_even_ : *copy_odd_;
     const auto copy_index = static_cast<uint32_t>(jobs.size());
-    jobs.push_back({copy.handle(), BatchAddress(2 * i), bound_, {}, false});
-    jobs.push_back({render_->handle(), BatchAddress(2 * i + 1), {}, {copy_index}, false});
+    jobs.push_back(JobOf(copy, 2 * i, bound_, {}));
+    jobs.push_back(JobOf(*render_, 2 * i + 1, {}, {copy_index}));
   }
   if (absl::Status status = flush(); !status.ok()) return status;
   // The last copies of both queues, the last count, and the video job.
   std::vector<Fence> before = {fences.front(), fences.back()};
   for (size_t back = 2; back <= 4 && back < fences.size(); back += 2) before.push_back(fences[fences.size() - back]);
-  jobs.push_back({copy_even_->handle(), BatchAddress(2 * chunks_ + 1), before, {}, false});
+  jobs.push_back(JobOf(*copy_even_, 2 * chunks_ + 1, before, {}));
   if (absl::Status status = flush(); !status.ok()) return status;
   return fences.back();
 }

@@ -44,6 +44,7 @@ class DemoGraph {
   absl::Status WriteBatches();
   absl::Status WriteBatch(uint64_t slot, absl::StatusOr<std::vector<uint32_t>> batch);
   uint64_t BatchAddress(uint64_t slot) const;
+  Job JobOf(const Queue& queue, uint64_t batch, std::vector<Fence> waits, std::vector<uint32_t> jobs) const;
 
   const uint64_t size_bytes_;
   uint64_t chunk_bytes_;

@@ -13,6 +13,8 @@
 
 namespace xeq::hw::xe {
 
+class Gang;
+
 // A job in the ring.
 struct RingJob {
   // As given to Device::Submit.
@@ -33,6 +35,9 @@ struct Context {
   const uint64_t id;
   // Queue::owner, since the first job.
   void* owner = nullptr;
+  // Of a parallel queue, and which of its lanes this is.
+  Gang* gang = nullptr;
+  uint32_t lane = 0;
   const Priority priority;
   const std::unique_ptr<Lrc> lrc;
 

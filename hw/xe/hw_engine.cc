@@ -97,7 +97,7 @@ bool HwEngine::IsContended() {
   return Contended();
 }
 
-void HwEngine::TakeDone(std::vector<Completion>& done) {
+void HwEngine::TakeDone(std::vector<LaneCompletion>& done) {
   MutexLock lock(mutex_);
   done.reserve(done_.capacity());
   done.swap(done_);
@@ -108,11 +108,18 @@ bool HwEngine::lost() {
   return lost_;
 }
 
-Completion HwEngine::Describe(const Context& context, const RingJob& job, JobStatus status) {
-  Completion completion;
+LaneCompletion HwEngine::Begin(const Context& context, const RingJob& job) {
+  LaneCompletion completion;
   completion.context = context.id;
   completion.owner = context.owner;
   completion.seqno = job.seqno;
+  completion.gang = context.gang;
+  completion.lane = context.lane;
+  return completion;
+}
+
+LaneCompletion HwEngine::Describe(const Context& context, const RingJob& job, JobStatus status) {
+  LaneCompletion completion = Begin(context, job);
   completion.status = status;
   if (!HasPassed(context.lrc->start_seqno(), job.hw_seqno)) return completion;
   UpdateAnchor();
@@ -161,10 +168,7 @@ void HwEngine::EndJobs(Context& context, JobStatus status, const FaultInfo& faul
   Retire(context);
   for (bool head = true; context.has_jobs(); head = false) {
     const RingJob& job = context.job(context.job_first++);
-    Completion completion;
-    completion.context = context.id;
-    completion.owner = context.owner;
-    completion.seqno = job.seqno;
+    LaneCompletion completion = Begin(context, job);
     completion.status = status;
     if (head && status != JobStatus::kDeviceLost) completion = Describe(context, job, status);
     if (head) {

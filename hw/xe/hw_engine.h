@@ -20,6 +20,7 @@
 #include "hw/regs/engines.h"
 #include "hw/types.h"
 #include "hw/xe/context.h"
+#include "hw/xe/gang.h"
 #include "hw/xe/ggtt.h"
 #include "hw/xe/ticks.h"
 
@@ -56,7 +57,7 @@ class HwEngine {
   // Several contexts want the engine, so that time slices are to be cut.
   bool IsContended() ABSL_LOCKS_EXCLUDED(mutex_);
   // Exchanges the ended jobs for an empty vector.
-  void TakeDone(std::vector<Completion>& done) ABSL_LOCKS_EXCLUDED(mutex_);
+  void TakeDone(std::vector<LaneCompletion>& done) ABSL_LOCKS_EXCLUDED(mutex_);
   // A reset did not work. Everything has ended with kDeviceLost.
   bool lost() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -107,7 +108,8 @@ class HwEngine {
 
   // ---- hw_engine.cc: jobs.
   void Retire(Context& context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Completion Describe(const Context& context, const RingJob& job, JobStatus status)
+  static LaneCompletion Begin(const Context& context, const RingJob& job);
+  LaneCompletion Describe(const Context& context, const RingJob& job, JobStatus status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Holds the two clocks against each other, at most once in a while.
   void UpdateAnchor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -143,7 +145,7 @@ class HwEngine {
   ClockAnchor anchor_ ABSL_GUARDED_BY(mutex_);
   uint32_t last_hw_id_ ABSL_GUARDED_BY(mutex_) = 0;
   // Ended jobs that TakeDone has not taken. Has room for all that can be in rings.
-  std::vector<Completion> done_ ABSL_GUARDED_BY(mutex_);
+  std::vector<LaneCompletion> done_ ABSL_GUARDED_BY(mutex_);
   bool lost_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <string>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "hw/regs/registers.h"
 #include "hw/xe/buffer.h"
+#include "hw/xe/gang.h"
 #include "hw/xe/ggtt.h"
 #include "hw/xe/hw_engine.h"
 #include "hw/xe/interrupts.h"
@@ -28,14 +30,15 @@ namespace {
 
 constexpr Nanos kTlbLimit = 4 * kNanosPerMilli;
 
-// The scheduler's hold on a context.
+// The scheduler's hold on the contexts of a queue.
 class XeQueue : public Queue {
  public:
-  XeQueue(HwEngine& engine, Context* context) : engine(engine), context(context) {}
-  ~XeQueue() override { engine.RemoveContext(context); }
+  ~XeQueue() override {
+    for (const Lane& lane : gang.lanes) lane.engine->RemoveContext(lane.context);
+  }
 
-  HwEngine& engine;
-  Context* const context;
+  // One lane for each batch of a job.
+  Gang gang;
 };
 
 class XeDevice : public Device {
@@ -63,6 +66,8 @@ class XeDevice : public Device {
   void InvalidateTlbs();
   void WakeInterruptThread();
   void RunInterruptThread(Listener& listener);
+  // No lane runs without the others.
+  void CancelGang(const Gang& gang);
   // Ended jobs to the listener.
   void Deliver(Listener& listener);
 
@@ -75,6 +80,7 @@ class XeDevice : public Device {
   std::atomic<bool> stop_{false};
   // Interrupt thread only.
   bool told_lost_ = false;
+  std::vector<LaneCompletion> done_;
   std::vector<Completion> delivering_;
   std::thread thread_;
 };
@@ -127,16 +133,22 @@ absl::StatusOr<std::shared_ptr<Vm>> XeDevice::CreateVm() { return XeVm::Create(*
 
 absl::StatusOr<std::unique_ptr<Queue>> XeDevice::CreateQueue(const QueueSpec& spec, std::shared_ptr<Vm> vm) {
   const regs::HwClass engine_class = ToHwClass(spec.engine_class);
+  auto queue = std::make_unique<XeQueue>();
   for (const std::unique_ptr<HwEngine>& engine : engines_) {
     const regs::EnginePlace& place = engine->place();
-    if (place.engine_class != engine_class || place.instance != spec.engine_instance) continue;
+    if (place.engine_class != engine_class || place.instance < spec.engine_instance) continue;
+    if (queue->gang.lanes.empty() && place.instance != spec.engine_instance) break;
     absl::StatusOr<std::unique_ptr<Lrc>> lrc =
-        Lrc::Create(*function_, ggtt_, place, std::static_pointer_cast<XeVm>(std::move(vm)));
+        Lrc::Create(*function_, ggtt_, place, std::static_pointer_cast<XeVm>(vm));
     if (!lrc.ok()) return lrc.status();
-    return std::make_unique<XeQueue>(*engine, engine->AddContext(spec.context, spec.priority, *std::move(lrc)));
+    Context* context = engine->AddContext(spec.context, spec.priority, *std::move(lrc));
+    if (spec.width > 1) context->gang = &queue->gang;
+    context->lane = static_cast<uint32_t>(queue->gang.lanes.size());
+    queue->gang.lanes.push_back({engine.get(), context});
+    if (queue->gang.lanes.size() == spec.width) return queue;
   }
-  return absl::NotFoundError(
-      absl::StrCat("the device has no engine ", std::string(EngineClassName(spec.engine_class)), spec.engine_instance));
+  return absl::NotFoundError(absl::StrCat("the device has not ", spec.width, " engine(s) from ",
+                                          std::string(EngineClassName(spec.engine_class)), spec.engine_instance));
 }
 
 absl::StatusOr<std::unique_ptr<BindOp>> XeDevice::PrepareBind(std::shared_ptr<Vm> vm, const BindSpec& spec) {
@@ -145,7 +157,12 @@ absl::StatusOr<std::unique_ptr<BindOp>> XeDevice::PrepareBind(std::shared_ptr<Vm
 
 void XeDevice::Submit(Queue& queue, uint64_t seqno, absl::Span<const uint64_t> batches) {
   auto& xe_queue = static_cast<XeQueue&>(queue);
-  if (xe_queue.engine.Submit(*xe_queue.context, queue.owner, seqno, batches.front())) WakeInterruptThread();
+  bool look = false;
+  for (size_t i = 0; i < xe_queue.gang.lanes.size(); ++i) {
+    const Lane& lane = xe_queue.gang.lanes[i];
+    look |= lane.engine->Submit(*lane.context, queue.owner, seqno, batches[i]);
+  }
+  if (look) WakeInterruptThread();
 }
 
 void XeDevice::Bind(BindOp& op) {
@@ -155,12 +172,21 @@ void XeDevice::Bind(BindOp& op) {
 
 Progress XeDevice::CheckProgress(Queue& queue) {
   auto& xe_queue = static_cast<XeQueue&>(queue);
-  return xe_queue.engine.CheckProgress(*xe_queue.context);
+  // The lane that has come furthest speaks for the job: none may run longer than the limit.
+  Progress progress;
+  for (const Lane& lane : xe_queue.gang.lanes) {
+    const Progress of_lane = lane.engine->CheckProgress(*lane.context);
+    progress.started |= of_lane.started;
+    progress.gpu_time_ns = std::max(progress.gpu_time_ns, of_lane.gpu_time_ns);
+  }
+  return progress;
 }
 
 void XeDevice::Cancel(Queue& queue, JobStatus head_status) {
   auto& xe_queue = static_cast<XeQueue&>(queue);
-  if (xe_queue.engine.Cancel(*xe_queue.context, head_status)) WakeInterruptThread();
+  bool look = false;
+  for (const Lane& lane : xe_queue.gang.lanes) look |= lane.engine->Cancel(*lane.context, head_status);
+  if (look) WakeInterruptThread();
 }
 
 void XeDevice::InvalidateTlbs() {
@@ -207,9 +233,22 @@ void XeDevice::RunInterruptThread(Listener& listener) {
   }
 }
 
+void XeDevice::CancelGang(const Gang& gang) {
+  bool look = false;
+  for (const Lane& lane : gang.lanes) look |= lane.engine->Cancel(*lane.context, JobStatus::kCancelled);
+  if (look) WakeInterruptThread();
+}
+
 void XeDevice::Deliver(Listener& listener) {
   for (const std::unique_ptr<HwEngine>& engine : engines_) {
-    engine->TakeDone(delivering_);
+    engine->TakeDone(done_);
+    for (const LaneCompletion& lane : done_) {
+      Completion joined = lane;
+      // The others would wait for it, or work in vain.
+      if (lane.gang != nullptr && lane.status != JobStatus::kOk) CancelGang(*lane.gang);
+      if (lane.gang == nullptr || lane.gang->Join(lane.lane, lane, &joined)) delivering_.push_back(joined);
+    }
+    done_.clear();
     if (!delivering_.empty()) listener.OnCompletions(delivering_);
     delivering_.clear();
     if (engine->lost() && !std::exchange(told_lost_, true)) {

@@ -94,10 +94,6 @@ absl::Status FieldLengthOutOfRange(absl::string_view field, uint64_t length, uin
                   {"max", absl::StrCat(max)}});
 }
 
-absl::Status FieldNotUtf8(absl::string_view field) {
-  return Invalid(absl::StrCat(field, " is not UTF-8"), "FIELD_NOT_UTF8", {{"field", std::string(field)}});
-}
-
 absl::Status FieldUnknownValue(absl::string_view field, int64_t value) {
   return Invalid(absl::StrCat(field, " has the unknown value ", value), "FIELD_UNKNOWN_VALUE",
                  {{"field", std::string(field)}, {"value", absl::StrCat(value)}});
@@ -169,6 +165,10 @@ absl::Status BufferNotFound(absl::string_view field, uint64_t buffer) {
 
 absl::Status QueueNotFound(absl::string_view field, uint64_t queue) {
   return HandleNotFound("queue", "QUEUE_NOT_FOUND", field, queue);
+}
+
+absl::Status TimelineNotFound(absl::string_view field, uint64_t timeline) {
+  return HandleNotFound("timeline", "TIMELINE_NOT_FOUND", field, timeline);
 }
 
 absl::Status ContextNotFound(absl::string_view field, uint64_t context) {

@@ -34,7 +34,6 @@ absl::Status FieldOutOfRange(absl::string_view field, uint64_t value, uint64_t m
 absl::Status FieldNotAligned(absl::string_view field, uint64_t value, uint64_t alignment);
 // `length` is of a string in bytes, or of a list in elements.
 absl::Status FieldLengthOutOfRange(absl::string_view field, uint64_t length, uint64_t min, uint64_t max);
-absl::Status FieldNotUtf8(absl::string_view field);
 // An enum value that this version does not know.
 absl::Status FieldUnknownValue(absl::string_view field, int64_t value);
 absl::Status FieldMissing(absl::string_view field);
@@ -55,6 +54,7 @@ absl::Status SessionNotFound();
 absl::Status VmNotFound(absl::string_view field, uint64_t vm);
 absl::Status BufferNotFound(absl::string_view field, uint64_t buffer);
 absl::Status QueueNotFound(absl::string_view field, uint64_t queue);
+absl::Status TimelineNotFound(absl::string_view field, uint64_t timeline);
 absl::Status ContextNotFound(absl::string_view field, uint64_t context);
 absl::Status DeviceNotFound(absl::string_view device);
 absl::Status EngineNotFound(absl::string_view engine_class, std::optional<uint32_t> instance);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -13,7 +14,27 @@ constexpr uint64_t kVaLimit = uint64_t{1} << hw::kVaBits;
 // Writes the path of a field from what leads to it.
 using Prefix = absl::FunctionRef<std::string()>;
 
-absl::Status ReadWait(const v1::Wait& wait, bool may_name_job, Prefix field, session::InFence& in) {
+absl::Status ReadPolicy(v1::WaitErrorPolicy policy, Prefix field, sched::WaitErrorPolicy& in) {
+  switch (policy) {
+    case v1::WAIT_ERROR_POLICY_UNSPECIFIED:
+    case v1::WAIT_ERROR_POLICY_FAIL:
+      in = sched::WaitErrorPolicy::kFail;
+      return absl::OkStatus();
+    case v1::WAIT_ERROR_POLICY_RUN:
+      in = sched::WaitErrorPolicy::kRun;
+      return absl::OkStatus();
+    case v1::WAIT_ERROR_POLICY_SKIP:
+      in = sched::WaitErrorPolicy::kSkip;
+      return absl::OkStatus();
+    default:
+      return FieldUnknownValue(absl::StrCat(field(), "on_error"), policy);
+  }
+}
+
+// One wait of the request, which becomes several when it is an any_of.
+absl::Status ReadWait(const v1::Wait& wait, uint16_t index, bool may_name_job, Prefix field, session::InFences& all) {
+  session::InFence in;
+  if (absl::Status status = ReadPolicy(wait.on_error(), field, in.on_error); !status.ok()) return status;
   switch (wait.on_case()) {
     case v1::Wait::kFence:
       in.point = {wait.fence().context(), wait.fence().seqno()};
@@ -22,33 +43,36 @@ absl::Status ReadWait(const v1::Wait& wait, bool may_name_job, Prefix field, ses
       if (!may_name_job) return FieldNotAllowed(absl::StrCat(field(), "job"), "the call submits no jobs");
       in.job = wait.job();
       break;
+    case v1::Wait::kAnyOf: {
+      const auto& fences = wait.any_of().fences();
+      if (fences.size() < 2)
+        return FieldLengthOutOfRange(absl::StrCat(field(), "any_of.fences"), static_cast<uint64_t>(fences.size()), 2,
+                                     session::kWaitsPerJobMax);
+      in.any_of = static_cast<uint16_t>(index + 1);
+      for (const v1::Fence& fence : fences) {
+        in.point = {fence.context(), fence.seqno()};
+        all.push_back(in);
+      }
+      return absl::OkStatus();
+    }
     case v1::Wait::ON_NOT_SET:
       return FieldMissing(absl::StrCat(field(), "on"));
   }
-  switch (wait.on_error()) {
-    case v1::WAIT_ERROR_POLICY_UNSPECIFIED:
-    case v1::WAIT_ERROR_POLICY_FAIL:
-      in.on_error = sched::WaitErrorPolicy::kFail;
-      return absl::OkStatus();
-    case v1::WAIT_ERROR_POLICY_RUN:
-      in.on_error = sched::WaitErrorPolicy::kRun;
-      return absl::OkStatus();
-    default:
-      return FieldUnknownValue(absl::StrCat(field(), "on_error"), wait.on_error());
-  }
+  all.push_back(in);
+  return absl::OkStatus();
 }
 
 absl::Status ReadWaits(const google::protobuf::RepeatedPtrField<v1::Wait>& waits, bool may_name_job, Prefix prefix,
                        session::InFences& in) {
-  if (waits.empty()) return absl::OkStatus();
-  const size_t count = static_cast<size_t>(waits.size());
+  size_t count = 0;
+  for (const v1::Wait& wait : waits) count += std::max<size_t>(1, static_cast<size_t>(wait.any_of().fences_size()));
   if (count > session::kWaitsPerJobMax) {
     return FieldLengthOutOfRange(absl::StrCat(prefix(), "waits"), count, 0, session::kWaitsPerJobMax);
   }
-  in.resize(count);
-  for (size_t i = 0; i < count; ++i) {
+  in.reserve(count);
+  for (int i = 0; i < waits.size(); ++i) {
     const auto field = [&] { return absl::StrCat(prefix(), "waits[", i, "]."); };
-    absl::Status status = ReadWait(waits[static_cast<int>(i)], may_name_job, field, in[i]);
+    absl::Status status = ReadWait(waits[i], static_cast<uint16_t>(i), may_name_job, field, in);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -148,6 +172,20 @@ absl::StatusOr<session::QueueSpec> ReadQueue(const v1::CreateQueueRequest& reque
                                                  session::kJobTimeoutMsDefault, 1, session::kJobTimeoutMsMax);
   if (!timeout.ok()) return timeout.status();
   spec.job_timeout_ms = *timeout;
+  // What the device has of the class is the limit: see Session::CreateQueue.
+  spec.width = std::max(request.width(), 1u);
+  if (request.has_bypass()) spec.bypass = request.bypass();
+  switch (request.put_mode()) {
+    case v1::PUT_MODE_UNSPECIFIED:
+    case v1::PUT_MODE_INLINE:
+      spec.put_mode = sched::PutMode::kInline;
+      break;
+    case v1::PUT_MODE_DEFERRED:
+      spec.put_mode = sched::PutMode::kDeferred;
+      break;
+    default:
+      return FieldUnknownValue("put_mode", request.put_mode());
+  }
   return spec;
 }
 

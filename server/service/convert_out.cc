@@ -136,7 +136,9 @@ void Write(const session::QueueInfo& queue, v1::Queue* proto) {
   proto->set_priority(ToProto(queue.priority));
   proto->set_job_timeout_ms(queue.job_timeout_ms);
   proto->set_state(queue.banned ? v1::QUEUE_STATE_BANNED : v1::QUEUE_STATE_USABLE);
-  proto->set_width(session::kQueueWidth);
+  proto->set_width(queue.width);
+  proto->set_bypass(queue.bypass);
+  proto->set_put_mode(queue.put_mode == sched::PutMode::kInline ? v1::PUT_MODE_INLINE : v1::PUT_MODE_DEFERRED);
   proto->set_last_armed_seqno(queue.last_armed_seqno);
   proto->set_last_ended_seqno(queue.last_ended_seqno);
   proto->set_client_name(queue.client_name);

@@ -67,4 +67,45 @@ grpc::ServerWriteReactor<v1::WatchFencesResponse>* FenceService::WatchFences(grp
                           *heartbeat_ms * hw::kNanosPerMilli);
 }
 
+grpc::ServerUnaryReactor* FenceService::CreateHostTimeline(grpc::CallbackServerContext* context,
+                                                           const v1::CreateHostTimelineRequest* request,
+                                                           v1::CreateHostTimelineResponse* response) {
+  auto session = backend_.sessions.Find(request->session_id(), hw::MonotonicNow());
+  if (!session.ok()) return Finish(context, session.status());
+  const absl::StatusOr<uint64_t> timeline = (*session)->CreateHostTimeline();
+  if (timeline.ok()) response->set_timeline(*timeline);
+  return Finish(context, timeline.status());
+}
+
+grpc::ServerUnaryReactor* FenceService::ArmHostFence(grpc::CallbackServerContext* context,
+                                                     const v1::ArmHostFenceRequest* request,
+                                                     v1::ArmHostFenceResponse* response) {
+  const hw::Nanos now = hw::MonotonicNow();
+  auto session = backend_.sessions.Find(request->session_id(), now);
+  if (!session.ok()) return Finish(context, session.status());
+  const absl::StatusOr<uint32_t> expires_ms =
+      ReadInRange("expires_ms", request->expires_ms(), session::kHostFenceMsDefault, 1, session::kHostFenceMsMax);
+  if (!expires_ms.ok()) return Finish(context, expires_ms.status());
+  const absl::StatusOr<sched::Point> point = (*session)->ArmHostFence(request->timeline(), *expires_ms, now);
+  if (point.ok()) Write(*point, response->mutable_fence());
+  return Finish(context, point.status());
+}
+
+grpc::ServerUnaryReactor* FenceService::SignalHostFence(grpc::CallbackServerContext* context,
+                                                        const v1::SignalHostFenceRequest* request,
+                                                        v1::SignalHostFenceResponse*) {
+  auto session = backend_.sessions.Find(request->session_id(), hw::MonotonicNow());
+  if (!session.ok()) return Finish(context, session.status());
+  if (!request->has_fence()) return Finish(context, FieldMissing("fence"));
+  const sched::Point point{request->fence().context(), request->fence().seqno()};
+  return Finish(context, (*session)->SignalHostFence(point, request->failed()));
+}
+
+grpc::ServerUnaryReactor* FenceService::DestroyHostTimeline(grpc::CallbackServerContext* context,
+                                                            const v1::DestroyHostTimelineRequest* request,
+                                                            v1::DestroyHostTimelineResponse*) {
+  auto session = backend_.sessions.Find(request->session_id(), hw::MonotonicNow());
+  return Finish(context, session.ok() ? (*session)->DestroyHostTimeline(request->timeline()) : session.status());
+}
+
 }  // namespace xeq::service

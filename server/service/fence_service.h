@@ -16,6 +16,18 @@ class FenceService final : public v1::FenceService::CallbackService {
   grpc::ServerWriteReactor<v1::WatchFencesResponse>* WatchFences(grpc::CallbackServerContext* context,
                                                                  const v1::WatchFencesRequest* request) override;
 
+  grpc::ServerUnaryReactor* CreateHostTimeline(grpc::CallbackServerContext* context,
+                                               const v1::CreateHostTimelineRequest* request,
+                                               v1::CreateHostTimelineResponse* response) override;
+  grpc::ServerUnaryReactor* ArmHostFence(grpc::CallbackServerContext* context, const v1::ArmHostFenceRequest* request,
+                                         v1::ArmHostFenceResponse* response) override;
+  grpc::ServerUnaryReactor* SignalHostFence(grpc::CallbackServerContext* context,
+                                            const v1::SignalHostFenceRequest* request,
+                                            v1::SignalHostFenceResponse* response) override;
+  grpc::ServerUnaryReactor* DestroyHostTimeline(grpc::CallbackServerContext* context,
+                                                const v1::DestroyHostTimelineRequest* request,
+                                                v1::DestroyHostTimelineResponse* response) override;
+
  private:
   const Backend backend_;
 };

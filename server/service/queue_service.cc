@@ -114,8 +114,11 @@ absl::Status QueueService::SubmitJobs(const v1::SubmitRequest& request, hw::Nano
   absl::StatusOr<JobSpecs> specs = ReadJobs(request);
   if (!specs.ok()) return specs.status();
   absl::InlinedVector<sched::Point, 4> points(specs->size());
-  absl::Status status = (*session)->Submit(*specs, now, absl::MakeSpan(points));
+  sched::Point combined;
+  absl::Status status =
+      (*session)->Submit(*specs, now, absl::MakeSpan(points), request.combined_fence() ? &combined : nullptr);
   if (!status.ok()) return status;
+  if (request.combined_fence()) Write(combined, response->mutable_combined());
   response->mutable_fences()->Reserve(static_cast<int>(points.size()));
   for (const sched::Point& point : points) Write(point, response->add_fences());
   return absl::OkStatus();

@@ -17,13 +17,15 @@ struct InFence {
   // Index among the call's jobs; `point` does not count then.
   std::optional<uint32_t> job;
   sched::WaitErrorPolicy on_error = sched::WaitErrorPolicy::kFail;
+  // Neighbours with the same number other than 0 are alternatives: sched::Wait::any_of.
+  uint16_t any_of = 0;
 };
 
 using InFences = absl::InlinedVector<InFence, 2>;
 
 struct JobSpec {
   uint64_t queue = 0;
-  // Belongs to the request. Each address was checked.
+  // Belongs to the request. Each address was checked. None: a pure synchronisation.
   absl::Span<const uint64_t> batches;
   InFences waits;
 };

@@ -27,8 +27,6 @@ inline constexpr size_t kJobsPerSubmitMax = 1024;
 inline constexpr size_t kWaitsPerJobMax = 64;
 // Fences of one WaitFences.
 inline constexpr size_t kWaitsPerCallMax = 1024;
-// Batches of one job. Parallel submission to several engines would raise it.
-inline constexpr size_t kQueueWidth = 1;
 // Queues and VMs that are gone and whose fences can still be asked for; beyond that the oldest is forgotten.
 inline constexpr size_t kTombstonesMax = 1024;
 
@@ -37,6 +35,8 @@ inline constexpr uint32_t kLeaseMsDefault = 30'000;
 inline constexpr uint32_t kLeaseMsMax = 3'600'000;
 inline constexpr uint32_t kJobTimeoutMsDefault = 5'000;
 inline constexpr uint32_t kJobTimeoutMsMax = 10'000;
+inline constexpr uint32_t kHostFenceMsDefault = 10'000;
+inline constexpr uint32_t kHostFenceMsMax = 3'600'000;
 
 }  // namespace xeq::session
 

@@ -149,9 +149,19 @@ absl::StatusOr<uint16_t> Session::ChooseEngine(const QueueSpec& spec) const {
   return EngineNotFound({name.data(), name.size()}, spec.engine_instance);
 }
 
+uint32_t Session::EnginesFrom(hw::EngineClass engine_class, uint16_t instance) const {
+  const std::vector<hw::EngineInfo>& engines = loop_.device().info().engines;
+  const auto count = std::count_if(engines.begin(), engines.end(), [&](const hw::EngineInfo& engine) {
+    return engine.engine_class == engine_class && engine.instance >= instance;
+  });
+  return static_cast<uint32_t>(std::min<size_t>(static_cast<size_t>(count), hw::kBatchesPerJobMax));
+}
+
 absl::StatusOr<QueueInfo> Session::CreateQueue(const QueueSpec& spec) {
   const absl::StatusOr<uint16_t> instance = ChooseEngine(spec);
   if (!instance.ok()) return instance.status();
+  const uint32_t width_max = EnginesFrom(spec.engine_class, *instance);
+  if (spec.width > width_max) return FieldOutOfRange("width", spec.width, 1, width_max);
   std::shared_ptr<hw::Vm> vm;
   {
     hw::MutexLock lock(mutex_);
@@ -162,7 +172,7 @@ absl::StatusOr<QueueInfo> Session::CreateQueue(const QueueSpec& spec) {
     if (absl::Status status = CheckClosing("queues_max", options_.limits.queues_max); !status.ok()) return status;
     if (absl::Status status = queues_.Reserve(); !status.ok()) return status;
   }
-  const hw::QueueSpec hw_spec{loop_.NewContext(), spec.engine_class, *instance, spec.priority};
+  const hw::QueueSpec hw_spec{loop_.NewContext(), spec.engine_class, *instance, spec.priority, spec.width};
   auto hw_queue = loop_.device().CreateQueue(hw_spec, std::move(vm));
   QueueInfo info;
   {
@@ -174,6 +184,9 @@ absl::StatusOr<QueueInfo> Session::CreateQueue(const QueueSpec& spec) {
     timeline.engine_class = spec.engine_class;
     timeline.priority = spec.priority;
     timeline.job_timeout_ns = spec.job_timeout_ms * hw::kNanosPerMilli;
+    timeline.width = spec.width;
+    timeline.bypass = spec.bypass;
+    timeline.put_mode = spec.put_mode;
     timeline.credits = loop_.device().info().jobs_per_queue_max;
     absl::StatusOr<Context*> context = status.ok() ? AddContext(std::move(timeline), *std::move(hw_queue)) : status;
     if (!context.ok()) {
@@ -195,6 +208,9 @@ QueueInfo Session::Describe(uint64_t handle, const Queue& queue) const {
           *queue.spec.engine_instance,
           queue.spec.priority,
           queue.spec.job_timeout_ms,
+          queue.spec.width,
+          queue.spec.bypass,
+          queue.spec.put_mode,
           queue.culprit.has_value(),
           queue.context->armed,
           queue.context->results.ended(),
@@ -246,6 +262,8 @@ void Session::Close(CloseReason reason) {
     queues = queues_.RemoveAll();
     for (const auto& [handle, queue] : queues) CloseContext(*queue.context);
     for (const auto& [handle, vm] : vms) CloseContext(*vm.context);
+    for (const auto& [handle, context] : host_timelines_) CloseContext(*context);
+    host_timelines_.clear();
     TakeIdleWatches(watches);
   }
   for (const auto& [handle, queue] : queues) {

@@ -40,6 +40,10 @@ struct QueueSpec {
   std::optional<uint32_t> engine_instance;
   hw::Priority priority = hw::Priority::kNormal;
   uint32_t job_timeout_ms = kJobTimeoutMsDefault;
+  // Engines that a job runs on at the same time.
+  uint32_t width = 1;
+  bool bypass = true;
+  sched::PutMode put_mode = sched::PutMode::kInline;
 };
 
 struct QueueInfo {
@@ -49,6 +53,9 @@ struct QueueInfo {
   uint32_t engine_instance = 0;
   hw::Priority priority = hw::Priority::kNormal;
   uint32_t job_timeout_ms = 0;
+  uint32_t width = 1;
+  bool bypass = true;
+  sched::PutMode put_mode = sched::PutMode::kInline;
   bool banned = false;
   uint64_t last_armed_seqno = 0;
   uint64_t last_ended_seqno = 0;
@@ -89,9 +96,17 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   std::vector<QueueInfo> ListQueues(uint64_t after);
 
   // ---- Jobs. All of `specs` are armed, with their fences in `points` (of the same size), or none. Does not block.
-  absl::Status Submit(absl::Span<const JobSpec> specs, hw::Nanos now, absl::Span<sched::Point> points);
+  // When `combined` is not null, it becomes one more fence, which ends when all of them have.
+  absl::Status Submit(absl::Span<const JobSpec> specs, hw::Nanos now, absl::Span<sched::Point> points,
+                      sched::Point* combined);
   // Bind and Unbind. May block for the memory of page tables.
   absl::StatusOr<sched::Point> Map(const MapSpec& spec);
+
+  // ---- Fences that the client ends itself. Their timelines share queues_max with the queues.
+  absl::StatusOr<uint64_t> CreateHostTimeline();
+  absl::Status DestroyHostTimeline(uint64_t timeline);
+  absl::StatusOr<sched::Point> ArmHostFence(uint64_t timeline, uint32_t expires_ms, hw::Nanos now);
+  absl::Status SignalHostFence(const sched::Point& point, bool failed);
 
   // ---- Fences. See FenceTable. They work on a closed session too, whose fences still end.
   absl::Status FenceStatuses(const FenceWait& wait, std::vector<FenceStatus>& statuses, bool& met);
@@ -130,6 +145,8 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
     hw::EngineClass engine_class;
   };
   using Plan = absl::InlinedVector<Planned, 4>;
+  // A timeline for one fence, of which `points` says what it waits for.
+  absl::StatusOr<Planned> PlanCombined(absl::Span<const sched::Point> points) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Status CheckOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckClosing(absl::string_view limit, uint32_t max) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -141,6 +158,8 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   void CloseContext(Context& context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // NOT_FOUND: no engine of the class, or not with that instance.
   absl::StatusOr<uint16_t> ChooseEngine(const QueueSpec& spec) const;
+  // Engines of the class from the instance on: how wide a queue can be.
+  uint32_t EnginesFrom(hw::EngineClass engine_class, uint16_t instance) const;
 
   absl::Status CheckQuota(size_t jobs) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Puts the job with the index plan.size() at the end of the plan. Changes nothing that clients see.
@@ -172,6 +191,8 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   HandleTable<Vm> vms_ ABSL_GUARDED_BY(mutex_);
   HandleTable<std::shared_ptr<hw::Buffer>> buffers_ ABSL_GUARDED_BY(mutex_);
   HandleTable<Queue> queues_ ABSL_GUARDED_BY(mutex_);
+  // Counted among the queues.
+  absl::flat_hash_map<uint64_t, Context*> host_timelines_ ABSL_GUARDED_BY(mutex_);
   FenceTable fences_ ABSL_GUARDED_BY(mutex_);
   EventLog events_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<Watch>> watches_ ABSL_GUARDED_BY(mutex_);

@@ -35,22 +35,39 @@ absl::StatusOr<Session::Resolved> Session::ResolveWaits(absl::Span<const InFence
                                                         std::optional<size_t> job) {
   Resolved resolved;
   if (!waits.empty()) resolved.waits.reserve(waits.size());
-  for (size_t i = 0; i < waits.size(); ++i) {
-    const InFence& wait = waits[i];
-    const auto field = [&](absl::string_view end) {
-      return absl::StrCat(job ? absl::StrCat("jobs[", *job, "].") : "", "waits[", i, "].", end);
-    };
-    if (wait.job && *wait.job >= earlier.size()) return WaitNotEarlier(field("job"), *wait.job, earlier.size());
-    const sched::Point point = wait.job ? earlier[*wait.job] : wait.point;
-    const absl::StatusOr<FenceStatus> status = fences_.Status(point, [&] { return field("fence."); });
-    if (!status.ok()) return status.status();
-    // The order of the queue meets it.
-    if (point.context == own) continue;
-    if (status->state == FenceState::kPending) {
-      resolved.waits.emplace_back(fences_.Find(point.context)->timeline, point.seqno, wait.on_error);
-    } else if (sched::IsFailure(status->result.outcome) && wait.on_error != sched::WaitErrorPolicy::kRun) {
-      const bool skip = wait.on_error == sched::WaitErrorPolicy::kSkip;
-      resolved.failure = status->result;
+  // Alternatives count as one wait, the one with the number `index` of the request.
+  for (size_t first = 0, end = 0, index = 0; first < waits.size(); first = end, ++index) {
+    end = first + 1;
+    while (waits[first].any_of != 0 && end < waits.size() && waits[end].any_of == waits[first].any_of) ++end;
+    const size_t pending_before = resolved.waits.size();
+    bool met = false;
+    std::optional<sched::Result> failure;
+    for (size_t i = first; i < end; ++i) {
+      const InFence& wait = waits[i];
+      const auto field = [&](absl::string_view last) {
+        return absl::StrCat(job ? absl::StrCat("jobs[", *job, "].") : "", "waits[", index, "].", last);
+      };
+      if (wait.job && *wait.job >= earlier.size()) return WaitNotEarlier(field("job"), *wait.job, earlier.size());
+      const sched::Point point = wait.job ? earlier[*wait.job] : wait.point;
+      const absl::StatusOr<FenceStatus> status =
+          fences_.Status(point, [&] { return field(wait.any_of != 0 ? "any_of." : "fence."); });
+      if (!status.ok()) return status.status();
+      if (status->state == FenceState::kPending && point.context != own) {
+        sched::Ref<sched::Timeline>& timeline = fences_.Find(point.context)->timeline;
+        resolved.waits.emplace_back(timeline, point.seqno, wait.on_error, wait.any_of);
+      } else if (point.context != own && sched::IsFailure(status->result.outcome)) {
+        if (!failure) failure = status->result;
+      } else {
+        // It has ended; or the order of the queue meets it.
+        met = true;
+      }
+    }
+    const bool pending = resolved.waits.size() > pending_before;
+    if (met) {
+      resolved.waits.erase(resolved.waits.begin() + static_cast<std::ptrdiff_t>(pending_before), resolved.waits.end());
+    } else if (!pending && waits[first].on_error != sched::WaitErrorPolicy::kRun) {
+      const bool skip = waits[first].on_error == sched::WaitErrorPolicy::kSkip;
+      resolved.failure = *failure;
       resolved.failure.outcome = skip ? sched::Outcome::kSkipped : sched::Outcome::kDependencyFailed;
     }
   }
@@ -65,8 +82,9 @@ absl::Status Session::PlanJob(const JobSpec& spec, absl::Span<sched::Point> poin
   Queue* queue = queues_.Find(spec.queue);
   if (queue == nullptr) return QueueNotFound(field("queue"), spec.queue);
   if (queue->culprit) return QueueBanned(spec.queue, queue->culprit->context, queue->culprit->seqno);
-  if (spec.batches.size() != kQueueWidth) {
-    return FieldLengthOutOfRange(field("batch_addresses"), spec.batches.size(), kQueueWidth, kQueueWidth);
+  const uint32_t width = queue->spec.width;
+  if (!spec.batches.empty() && spec.batches.size() != width) {
+    return FieldLengthOutOfRange(field("batch_addresses"), spec.batches.size(), width, width);
   }
   Context& context = *queue->context;
   absl::StatusOr<Resolved> resolved = ResolveWaits(spec.waits, context.id, points.first(index), index);
@@ -86,13 +104,29 @@ sched::Point Session::ArmAndPost(sched::Ticket& ticket, sched::Ref<sched::Job> j
   return {context.id, context.armed};
 }
 
-absl::Status Session::Submit(absl::Span<const JobSpec> specs, hw::Nanos now, absl::Span<sched::Point> points) {
+absl::StatusOr<Session::Planned> Session::PlanCombined(absl::Span<const sched::Point> points) {
+  sched::QueueSpec spec;
+  spec.context = loop_.NewContext();
+  spec.causes_max = 1;
+  absl::StatusOr<Context*> context = AddContext(std::move(spec), nullptr);
+  if (!context.ok()) return context.status();
+  (*context)->closes_when_idle = true;
+  std::vector<sched::Wait> waits;
+  waits.reserve(points.size());
+  for (const sched::Point& point : points) waits.emplace_back(fences_.Find(point.context)->timeline, point.seqno);
+  return Planned{
+      sched::MakeRef<sched::Job>((*context)->timeline, absl::Span<const uint64_t>(), std::move(waits)), *context, {}};
+}
+
+absl::Status Session::Submit(absl::Span<const JobSpec> specs, hw::Nanos now, absl::Span<sched::Point> points,
+                             sched::Point* combined) {
   std::array<uint32_t, hw::kEngineClassCount> armed{};
   bool bypass = false;
   {
     hw::MutexLock lock(mutex_);
     if (absl::Status status = CheckOpen(); !status.ok()) return status;
-    if (absl::Status status = CheckQuota(specs.size()); !status.ok()) return status;
+    const size_t jobs = specs.size() + (combined != nullptr ? 1 : 0);
+    if (absl::Status status = CheckQuota(jobs); !status.ok()) return status;
     Plan plan;
     plan.reserve(specs.size());
     const absl::Cleanup no_more_planned = [&] {
@@ -101,13 +135,16 @@ absl::Status Session::Submit(absl::Span<const JobSpec> specs, hw::Nanos now, abs
     for (const JobSpec& spec : specs) {
       if (absl::Status status = PlanJob(spec, points, plan); !status.ok()) return status;
     }
-    absl::StatusOr<sched::Ticket> ticket = loop_.Reserve(specs.size());
+    absl::StatusOr<sched::Ticket> ticket = loop_.Reserve(jobs);
     if (!ticket.ok()) return FromReserve(ticket.status());
+    absl::StatusOr<Planned> join = absl::CancelledError();
+    if (combined != nullptr && !(join = PlanCombined(points)).ok()) return join.status();
     for (Planned& planned : plan) {
       ArmAndPost(*ticket, std::move(planned.job), *planned.context, now);
       ++armed[static_cast<size_t>(planned.engine_class)];
       bypass = bypass || planned.context->timeline->spec.bypass;
     }
+    if (combined != nullptr) *combined = ArmAndPost(*ticket, std::move(join->job), *join->context, now);
   }
   loop_.Run(bypass);
   for (size_t i = 0; i < armed.size(); ++i) {

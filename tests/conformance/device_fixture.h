@@ -111,9 +111,10 @@ class DeviceTest : public ::testing::TestWithParam<std::string> {
     device_->Bind(**op);
   }
   // Returns the context.
-  uint64_t MakeQueue(EngineClass engine_class, Priority priority = Priority::kNormal, uint16_t instance = 0) {
+  uint64_t MakeQueue(EngineClass engine_class, Priority priority = Priority::kNormal, uint16_t instance = 0,
+                     uint32_t width = 1) {
     const uint64_t context = next_context_++;
-    auto queue = device_->CreateQueue({context, engine_class, instance, priority}, vm_);
+    auto queue = device_->CreateQueue({context, engine_class, instance, priority, width}, vm_);
     EXPECT_TRUE(queue.ok()) << queue.status();
     queues_[context] = *std::move(queue);
     return context;
@@ -133,8 +134,10 @@ class DeviceTest : public ::testing::TestWithParam<std::string> {
   // Where the next Place will put its batch.
   uint64_t NextPlace() const { return next_code_; }
   void Submit(uint64_t context, const Batch& batch) { SubmitAt(context, Place(batch)); }
-  void SubmitAt(uint64_t context, uint64_t address) {
-    device_->Submit(*queues_[context], ++seqnos_[context], {&address, 1});
+  void SubmitAt(uint64_t context, uint64_t address) { SubmitAll(context, {address}); }
+  // One batch for each lane.
+  void SubmitAll(uint64_t context, const std::vector<uint64_t>& addresses) {
+    device_->Submit(*queues_[context], ++seqnos_[context], addresses);
   }
   uint32_t Read(uint64_t address) {
     uint32_t value = 0;

@@ -265,6 +265,66 @@ TEST_P(DeviceTest, QueuesComeAndGo) {
   EXPECT_EQ(Read(kBase), 200u);
 }
 
+// Two engines of one class; skipped on a device that has not.
+class ParallelQueueTest : public DeviceTest {
+ protected:
+  void SetUp() override {
+    DeviceTest::SetUp();
+    std::vector<uint16_t> instances;
+    for (const EngineInfo& engine : device_->info().engines) {
+      if (engine.engine_class == EngineClass::kVideoDecode) instances.push_back(engine.instance);
+    }
+    if (instances.size() < 2) GTEST_SKIP() << "one video engine only";
+    queue_ = MakeQueue(EngineClass::kVideoDecode, Priority::kNormal, instances.front(), 2);
+  }
+  uint64_t queue_ = 0;
+};
+
+TEST_P(ParallelQueueTest, T14_JobEndsWhenAllItsBatchesHave) {
+  // Each lane waits for the other: they run at the same time or never end.
+  const uint64_t a = Place(StoreDword(kBase, 1) + WaitDword(kBase + 4, 1) + StoreDword(kBase + 8, 0xc0ffee) + kEnd);
+  const uint64_t b = Place(StoreDword(kBase + 4, 1) + WaitDword(kBase, 1) + WaitDword(kBase + 16, 1) +
+                           StoreDword(kBase + 12, 0xc0ffee) + kEnd);
+  SubmitAll(queue_, {a, b});
+  ASSERT_TRUE(WaitForDword(kBase + 8, 0xc0ffee));
+  EXPECT_EQ(listener_.count(queue_), 0u) << "one lane has not ended";
+  Write(kBase + 16, {1});
+  EXPECT_EQ(Last(queue_).status, JobStatus::kOk);
+  EXPECT_EQ(Read(kBase + 12), 0xc0ffeeu);
+}
+
+TEST_P(ParallelQueueTest, ManyJobsEndInOrderWhicheverLaneIsFirst) {
+  const uint64_t add = Place(AddDword(kBase, 1) + kEnd);
+  const uint64_t twice = Place(AddDword(kBase, 1) + AddDword(kBase, 1) + kEnd);
+  const uint32_t jobs = device_->info().jobs_per_queue_max;
+  for (uint32_t i = 0; i < jobs; ++i) SubmitAll(queue_, {i % 2 == 0 ? add : twice, i % 2 == 0 ? twice : add});
+  Last(queue_);
+  const std::vector<Completion> all = listener_.Wait(queue_, jobs);
+  ASSERT_EQ(all.size(), jobs);
+  for (uint32_t i = 0; i < jobs; ++i) EXPECT_EQ(all[i].seqno, i + 1);
+  EXPECT_EQ(Read(kBase), 3 * jobs);
+}
+
+TEST_P(ParallelQueueTest, FaultOfOneLaneStopsTheOther) {
+  const uint64_t endless = NextPlace();
+  Write(Place(Loop(endless, true)), Loop(endless, true));
+  const uint64_t faulty = Place(StoreDword(0x1000, 1) + kEnd);
+  SubmitAll(queue_, {endless, faulty});
+  SubmitAll(queue_, {faulty, faulty});
+  const std::vector<Completion> all = listener_.Wait(queue_, 2);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].status, JobStatus::kPageFault);
+  EXPECT_EQ(all[0].fault.fault_address, 0x1000u);
+  EXPECT_EQ(all[1].status, JobStatus::kCancelled);
+}
+
+TEST_P(ParallelQueueTest, TooWideIsRefused) {
+  auto queue = device_->CreateQueue({99, EngineClass::kCopy, 0, Priority::kNormal, 2}, vm_);
+  EXPECT_EQ(queue.status().code(), absl::StatusCode::kNotFound);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, ParallelQueueTest, Values("model"));
+
 INSTANTIATE_TEST_SUITE_P(Devices, DeviceTest, Values("model"),
                          [](const auto& device) { return std::string(device.param); });
 

@@ -252,7 +252,49 @@ TEST_F(BadInputTest, CreateQueue) {
        {"huge instance", [](R& r) { r.set_engine_instance(65536); }, kNotFound, "ENGINE_NOT_FOUND", "engine_instance"},
        {"priority", [](R& r) { r.set_priority(static_cast<v1::QueuePriority>(9)); }, kInvalid, "FIELD_UNKNOWN_VALUE",
         "priority"},
-       {"timeout", [](R& r) { r.set_job_timeout_ms(10'001); }, kInvalid, "FIELD_OUT_OF_RANGE", "job_timeout_ms"}});
+       {"timeout", [](R& r) { r.set_job_timeout_ms(10'001); }, kInvalid, "FIELD_OUT_OF_RANGE", "job_timeout_ms"},
+       {"width", [](R& r) { r.set_width(10); }, kInvalid, "FIELD_OUT_OF_RANGE", "width"},
+       {"put mode", [](R& r) { r.set_put_mode(static_cast<v1::PutMode>(9)); }, kInvalid, "FIELD_UNKNOWN_VALUE",
+        "put_mode"}});
+}
+
+TEST_F(BadInputTest, HostFences) {
+  using C = v1::CreateHostTimelineRequest;
+  C create;
+  create.set_session_id(session_);
+  Check<v1::CreateHostTimelineResponse, C>(stubs_.fences, &v1::FenceService::Stub::CreateHostTimeline, create,
+                                           {UnknownSession<C>()});
+  grpc::ClientContext context;
+  v1::CreateHostTimelineResponse created;
+  ASSERT_TRUE(stubs_.fences->CreateHostTimeline(&context, create, &created).ok());
+  using A = v1::ArmHostFenceRequest;
+  A arm;
+  arm.set_session_id(session_);
+  arm.set_timeline(created.timeline());
+  Check<v1::ArmHostFenceResponse, A>(
+      stubs_.fences, &v1::FenceService::Stub::ArmHostFence, arm,
+      {UnknownSession<A>(),
+       {"a queue", [this](A& r) { r.set_timeline(queue_); }, kNotFound, "TIMELINE_NOT_FOUND", "timeline"},
+       {"expiry", [](A& r) { r.set_expires_ms(3'600'001); }, kInvalid, "FIELD_OUT_OF_RANGE", "expires_ms"}});
+  using S = v1::SignalHostFenceRequest;
+  S signal;
+  signal.set_session_id(session_);
+  signal.mutable_fence()->set_context(created.timeline());
+  signal.mutable_fence()->set_seqno(1);
+  Check<v1::SignalHostFenceResponse, S>(
+      stubs_.fences, &v1::FenceService::Stub::SignalHostFence, signal,
+      {UnknownSession<S>(),
+       {"no fence", [](S& r) { r.clear_fence(); }, kInvalid, "FIELD_MISSING", "fence"},
+       {"a queue's fence", [this](S& r) { r.mutable_fence()->set_context(queue_); }, kNotFound, "TIMELINE_NOT_FOUND",
+        "fence.context"},
+       {"never armed", [](S&) {}, kInvalid, "FENCE_NEVER_ARMED", "fence.seqno"}});
+  using D = v1::DestroyHostTimelineRequest;
+  D destroy;
+  destroy.set_session_id(session_);
+  Check<v1::DestroyHostTimelineResponse, D>(
+      stubs_.fences, &v1::FenceService::Stub::DestroyHostTimeline, destroy,
+      {UnknownSession<D>(),
+       {"unknown", [](D& r) { r.set_timeline(77777); }, kNotFound, "TIMELINE_NOT_FOUND", "timeline"}});
 }
 
 TEST_F(BadInputTest, GetListAndDestroyQueue) {
@@ -292,8 +334,21 @@ TEST_F(BadInputTest, Submit) {
        },
        kInvalid, "FIELD_LENGTH_OUT_OF_RANGE", "jobs"},
       {"unknown queue", [&](R& r) { last(r)->set_queue(77777); }, kNotFound, "QUEUE_NOT_FOUND", "jobs[2].queue"},
-      {"no batch", [&](R& r) { last(r)->clear_batch_addresses(); }, kInvalid, "FIELD_LENGTH_OUT_OF_RANGE",
-       "jobs[2].batch_addresses"},
+      {"any of one", [&](R& r) { *last(r)->add_waits()->mutable_any_of()->add_fences() = r.jobs(0).waits(0).fence(); },
+       kInvalid, "FIELD_LENGTH_OUT_OF_RANGE", "jobs[2].waits[1].any_of.fences"},
+      {"any of an unknown fence",
+       [&](R& r) {
+         v1::AnyOf* any = last(r)->add_waits()->mutable_any_of();
+         for (int i = 0; i < 2; ++i) *any->add_fences() = r.jobs(0).waits(0).fence();
+         any->mutable_fences(1)->set_context(77777);
+       },
+       kNotFound, "CONTEXT_NOT_FOUND", "jobs[2].waits[1].any_of.context"},
+      {"any of 64 and another",
+       [&](R& r) {
+         v1::AnyOf* any = last(r)->add_waits()->mutable_any_of();
+         while (any->fences_size() < 64) *any->add_fences() = r.jobs(0).waits(0).fence();
+       },
+       kInvalid, "FIELD_LENGTH_OUT_OF_RANGE", "jobs[2].waits"},
       {"two batches", [&](R& r) { last(r)->add_batch_addresses(kCode); }, kInvalid, "FIELD_LENGTH_OUT_OF_RANGE",
        "jobs[2].batch_addresses"},
       {"unaligned", [&](R& r) { last(r)->set_batch_addresses(0, kCode + 4); }, kInvalid, "FIELD_NOT_ALIGNED",

@@ -33,6 +33,14 @@ class ClientTest : public ::testing::Test {
     if (absl::Status status = buffer_->Write(kBatchOffset, *batch); !status.ok()) return status;
     return session_->Wait(queue.Submit(kAt + kBatchOffset, {bound_}).value());
   }
+  static Job JobOf(const Queue& queue, std::vector<uint64_t> batches, std::vector<Fence> waits) {
+    Job job;
+    job.queue = queue.handle();
+    job.batch_addresses = std::move(batches);
+    job.waits = std::move(waits);
+    return job;
+  }
+  Fence SubmitOne(const Job& job) { return session_->Submit({&job, 1}).value().front(); }
   uint64_t Qword(uint64_t offset) {
     uint64_t value = 0;
     EXPECT_TRUE(buffer_->Read(offset, {reinterpret_cast<std::byte*>(&value), 8}).ok());
@@ -168,7 +176,7 @@ TEST_F(ClientTest, GraphOfOneCallAndWatch) {
   Watch watch = session_->WatchFences().value();
   std::vector<Job> jobs;
   for (uint32_t i = 0; i < 40; ++i) {
-    jobs.push_back({i % 2 == 0 ? copy.handle() : render.handle(), kAt + kBatchOffset, {bound_}, {}, false});
+    jobs.push_back(JobOf(i % 2 == 0 ? copy : render, {kAt + kBatchOffset}, {bound_}));
     if (i > 0) jobs.back().waits_on_jobs.push_back(i - 1);
   }
   const std::vector<Fence> fences = session_->Submit(jobs).value();
@@ -198,6 +206,77 @@ TEST_F(ClientTest, NobodyAnswers) {
   ClientOptions options;
   options.timeout = std::chrono::milliseconds(50);
   EXPECT_TRUE(absl::IsUnavailable(Client::Connect("unix:/nonexistent/socket", options).status()));
+}
+
+TEST_F(ClientTest, CombinedFenceEndsBehindAllJobsOfTheCall) {
+  Queue copy = session_->CreateQueue(*vm_, EngineClass::kCopy).value();
+  Queue render = session_->CreateQueue(*vm_, EngineClass::kRender).value();
+  ASSERT_TRUE(buffer_->Write(kBatchOffset, *BatchBuilder().WaitUntil(kAt + 64, Compare::kEqual, 1).Finish()).ok());
+  const std::vector<Job> jobs = {JobOf(copy, {}, {bound_}), JobOf(render, {kAt + kBatchOffset}, {bound_})};
+  const std::vector<Fence> fences = session_->SubmitCombined(jobs).value();
+  ASSERT_EQ(fences.size(), 3u);
+  EXPECT_TRUE(session_->Wait(fences[0]).ok());
+  const WaitResult early = session_->Wait({&fences[2], 1}, WaitMode::kAll, std::chrono::milliseconds(0)).value();
+  EXPECT_FALSE(early.satisfied);
+  const uint32_t one = 1;
+  ASSERT_TRUE(buffer_->Write(64, absl::MakeConstSpan(&one, 1)).ok());
+  EXPECT_TRUE(session_->Wait(fences[2]).ok());
+  EXPECT_TRUE(session_->Wait(fences[1]).ok());
+}
+
+TEST_F(ClientTest, HostFencesHoldJobsBackUntilSignalled) {
+  Queue queue = session_->CreateQueue(*vm_, EngineClass::kCopy).value();
+  HostTimeline host = session_->CreateHostTimeline().value();
+  const Fence gate = host.Arm().value();
+  const Fence failing = host.Arm().value();
+  const Fence job = SubmitOne(JobOf(queue, {}, {gate}));
+  const Fence doomed = SubmitOne(JobOf(queue, {}, {failing}));
+  EXPECT_FALSE(session_->Wait({&job, 1}, WaitMode::kAll, std::chrono::milliseconds(0))->satisfied);
+  EXPECT_TRUE(host.Signal(gate).ok());
+  EXPECT_TRUE(session_->Wait(job).ok());
+  EXPECT_TRUE(host.Signal(failing, /*failed=*/true).ok());
+  EXPECT_EQ(ErrorReason(session_->Wait(failing)), "FENCE_HOST_ERROR");
+  EXPECT_EQ(ErrorReason(session_->Wait(doomed)), "JOB_DEPENDENCY_FAILED");
+  const Fence forgotten = host.Arm(std::chrono::milliseconds(1)).value();
+  EXPECT_EQ(ErrorReason(session_->Wait(forgotten)), "FENCE_EXPIRED");
+}
+
+TEST_F(ClientTest, AnyOfAndSkip) {
+  Queue queue = session_->CreateQueue(*vm_, EngineClass::kCopy).value();
+  Queue other = session_->CreateQueue(*vm_, EngineClass::kRender).value();
+  HostTimeline slow = session_->CreateHostTimeline().value();
+  HostTimeline fast = session_->CreateHostTimeline().value();
+  const Fence never = slow.Arm().value();
+  const Fence soon = fast.Arm().value();
+  Job any = JobOf(queue, {}, {});
+  any.waits_on_any_of = {never, soon};
+  const Fence one_is_enough = SubmitOne(any);
+  EXPECT_TRUE(fast.Signal(soon).ok());
+  EXPECT_TRUE(session_->Wait(one_is_enough).ok());
+  Job skip = JobOf(queue, {}, {never});
+  skip.on_error = OnError::kSkip;
+  const Fence skipped = SubmitOne(skip);
+  const Fence after = SubmitOne(JobOf(other, {}, {skipped}));
+  EXPECT_TRUE(slow.Signal(never, /*failed=*/true).ok());
+  EXPECT_EQ(ErrorReason(session_->Wait(skipped)), "JOB_SKIPPED");
+  EXPECT_TRUE(session_->Wait(after).ok());
+}
+
+TEST_F(ClientTest, ParallelQueueRunsABatchOnEachEngine) {
+  QueueOptions options;
+  options.width = 2;
+  Queue queue = session_->CreateQueue(*vm_, EngineClass::kVideoDecode, options).value();
+  ASSERT_TRUE(buffer_->Write(kBatchOffset, *BatchBuilder().AtomicAddDword(kAt, 1).Finish()).ok());
+  const Job job = JobOf(queue, {kAt + kBatchOffset, kAt + kBatchOffset}, {bound_});
+  EXPECT_TRUE(session_->Wait(SubmitOne(job)).ok());
+  uint32_t sum = 0;
+  ASSERT_TRUE(buffer_->Read(0, {reinterpret_cast<std::byte*>(&sum), sizeof(sum)}).ok());
+  EXPECT_EQ(sum, 2u);
+  const Job narrow = JobOf(queue, {kAt + kBatchOffset}, {});
+  EXPECT_EQ(ErrorReason(session_->Submit({&narrow, 1}).status()), "FIELD_LENGTH_OUT_OF_RANGE");
+  options.width = 3;
+  EXPECT_EQ(ErrorReason(session_->CreateQueue(*vm_, EngineClass::kVideoDecode, options).status()),
+            "FIELD_OUT_OF_RANGE");
 }
 
 }  // namespace

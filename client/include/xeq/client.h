@@ -88,6 +88,8 @@ struct QueueOptions {
   QueuePriority priority = QueuePriority::kNormal;
   // How long a job may be on the engine; 0: the service's default.
   uint32_t job_timeout_ms = 0;
+  // Engines that each job runs on at the same time, with a batch for each.
+  uint32_t width = 1;
 };
 
 // An execution queue. Destroying it cancels what has not ended.
@@ -114,13 +116,33 @@ class Queue {
 struct Job {
   // Queue::handle.
   uint64_t queue = 0;
-  // Virtual address, a multiple of 8.
-  uint64_t batch_address = 0;
+  // One virtual address for each engine that the queue is wide, each a multiple of 8. None: the job only waits.
+  std::vector<uint64_t> batch_addresses;
   std::vector<Fence> waits;
   // Earlier jobs of the same Submit, by their index.
   std::vector<uint32_t> waits_on_jobs;
-  // Run even when something that was waited for failed.
-  bool run_on_error = false;
+  // Of these, one is enough: the first that ends without a failure. Empty, or at least 2.
+  std::vector<Fence> waits_on_any_of;
+  // What becomes of the job when something that it waits for fails.
+  OnError on_error = OnError::kFail;
+};
+
+// Fences that the client ends itself. Destroying it cancels those that have not ended.
+class HostTimeline {
+ public:
+  HostTimeline(HostTimeline&&) noexcept;
+  HostTimeline& operator=(HostTimeline&&) noexcept;
+  ~HostTimeline();
+
+  // The next fence. It fails by itself after `expires`, which is 1 ms to an hour.
+  absl::StatusOr<Fence> Arm(std::chrono::milliseconds expires = std::chrono::seconds(10));
+  // Ends the fence, and those in front of it.
+  absl::Status Signal(const Fence& fence, bool failed = false);
+
+ private:
+  friend class Session;
+  explicit HostTimeline(std::unique_ptr<internal::Handle> handle);
+  std::unique_ptr<internal::Handle> handle_;
 };
 
 enum class WaitMode { kAll, kAny };
@@ -164,6 +186,9 @@ class Session {
   // All of `jobs` are armed, each with its fence in the answer, or none. While the service says that it is busy and
   // when to come back, this does, until the deadline.
   absl::StatusOr<std::vector<Fence>> Submit(absl::Span<const Job> jobs);
+  // The same, with one fence more at the end of the answer, which ends when all jobs have.
+  absl::StatusOr<std::vector<Fence>> SubmitCombined(absl::Span<const Job> jobs);
+  absl::StatusOr<HostTimeline> CreateHostTimeline();
   // OK: the fence has ended with success. Its error when it failed. DEADLINE_EXCEEDED: not within `timeout`.
   absl::Status Wait(const Fence& fence, std::chrono::milliseconds timeout = std::chrono::seconds(30));
   absl::StatusOr<WaitResult> Wait(absl::Span<const Fence> fences, WaitMode mode, std::chrono::milliseconds timeout);
@@ -173,6 +198,7 @@ class Session {
  private:
   friend class Client;
   friend class Queue;
+  absl::StatusOr<std::vector<Fence>> SubmitJobs(absl::Span<const Job> jobs, bool combined);
   explicit Session(std::shared_ptr<internal::SessionState> state);
   std::shared_ptr<internal::SessionState> state_;
 };

@@ -32,6 +32,10 @@ struct FenceStatus {
   absl::Status error;
 };
 
+// Of a job whose in-fence failed: not run and failed too; run all the same; or not run, without a failure for those
+// that wait for it.
+enum class OnError { kFail, kRun, kSkip };
+
 // Where one job's time went; 0 for a stage that it did not reach.
 struct JobTimes {
   uint64_t dependency_wait_ns = 0;

@@ -52,7 +52,6 @@ std::vector<ErrorCase> InvalidArguments() {
        {{"field", "name"}, {"length", "300"}, {"min", "0"}, {"max", "255"}},
        FieldLengthOutOfRange("name", 300, 0, 255),
        {"name", "300", "255"}},
-      {"FIELD_NOT_UTF8", kCode, {{"field", "name"}}, FieldNotUtf8("name"), {"name", "UTF-8"}},
       {"FIELD_UNKNOWN_VALUE",
        kCode,
        {{"field", "priority"}, {"value", "-7"}},

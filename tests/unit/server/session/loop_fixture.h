@@ -96,15 +96,15 @@ inline JobSpec JobOf(uint64_t queue, InFences waits = {}) {
   return {queue, kBatch, std::move(waits)};
 }
 inline InFence At(sched::Point point, sched::WaitErrorPolicy on_error = sched::WaitErrorPolicy::kFail) {
-  return {point, std::nullopt, on_error};
+  return {point, std::nullopt, on_error, 0};
 }
 inline InFence AtJob(uint32_t index, sched::WaitErrorPolicy on_error = sched::WaitErrorPolicy::kFail) {
-  return {{}, index, on_error};
+  return {{}, index, on_error, 0};
 }
 
 inline absl::StatusOr<std::vector<sched::Point>> Submit(Session& session, const std::vector<JobSpec>& specs) {
   std::vector<sched::Point> points(specs.size());
-  const absl::Status status = session.Submit(specs, hw::MonotonicNow(), absl::MakeSpan(points));
+  const absl::Status status = session.Submit(specs, hw::MonotonicNow(), absl::MakeSpan(points), /*combined=*/nullptr);
   if (!status.ok()) return status;
   return points;
 }

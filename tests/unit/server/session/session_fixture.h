@@ -90,12 +90,12 @@ class SessionTest : public ::testing::Test {
     spec.buffer = buffer;
     return spec;
   }
-  static InFence At(sched::Point point) { return {point, std::nullopt, sched::WaitErrorPolicy::kFail}; }
-  static InFence Job(uint32_t index) { return {{}, index, sched::WaitErrorPolicy::kFail}; }
+  static InFence At(sched::Point point) { return {point, std::nullopt, sched::WaitErrorPolicy::kFail, 0}; }
+  static InFence Job(uint32_t index) { return {{}, index, sched::WaitErrorPolicy::kFail, 0}; }
 
   absl::StatusOr<std::vector<sched::Point>> Submit(const std::vector<JobSpec>& specs) {
     std::vector<sched::Point> points(specs.size());
-    const absl::Status status = session_->Submit(specs, kNow, absl::MakeSpan(points));
+    const absl::Status status = session_->Submit(specs, kNow, absl::MakeSpan(points), /*combined=*/nullptr);
     if (!status.ok()) return status;
     return points;
   }

@@ -57,7 +57,7 @@ TEST_F(SessionObjectsTest, HandlesOfAnotherSessionAreUnknown) {
   EXPECT_EQ(ReasonOf(other->Map(MapOf(vm)).status()), "VM_NOT_FOUND");
   sched::Point point;
   const JobSpec job = JobOf(queue);
-  EXPECT_EQ(ReasonOf(other->Submit({&job, 1}, kNow, {&point, 1})), "QUEUE_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(other->Submit({&job, 1}, kNow, {&point, 1}, nullptr)), "QUEUE_NOT_FOUND");
   CountingWait wait({fence}, FenceWait::Mode::kAll);
   std::vector<FenceStatus> statuses;
   bool met = false;

@@ -10,114 +10,14 @@
 #include <string>
 #include <thread>
 
-#include "tests/fakes/manual_device.h"
+#include "tests/integration/device_loop_fixture.h"
 
 namespace xeq::sched {
 namespace {
 
 using ::testing::ElementsAre;
 
-class RecordingObserver : public Observer {
- public:
-  void OnFinished(absl::Span<Job* const> jobs) override {
-    hw::MutexLock lock(mutex_);
-    for (const Job* job : jobs) {
-      ended_.push_back(job->point());
-      outcomes_.push_back(job->result.outcome);
-    }
-    changed_.NotifyAll();
-  }
-  void OnBanned(ContextId context, const Result&) override {
-    hw::MutexLock lock(mutex_);
-    banned_.push_back(context);
-  }
-  void OnInactive(ContextId context) override {
-    hw::MutexLock lock(mutex_);
-    inactive_.push_back(context);
-    changed_.NotifyAll();
-  }
-
-  bool WaitForEnded(size_t count) {
-    hw::MutexLock lock(mutex_);
-    const hw::Nanos deadline = hw::MonotonicNow() + 20 * hw::kNanosPerSecond;
-    while (ended_.size() < count) {
-      if (!changed_.WaitUntil(mutex_, deadline)) return false;
-    }
-    return true;
-  }
-  bool WaitForInactive(size_t count) {
-    hw::MutexLock lock(mutex_);
-    const hw::Nanos deadline = hw::MonotonicNow() + 20 * hw::kNanosPerSecond;
-    while (inactive_.size() < count) {
-      if (!changed_.WaitUntil(mutex_, deadline)) return false;
-    }
-    return true;
-  }
-  std::vector<Point> ended() {
-    hw::MutexLock lock(mutex_);
-    return ended_;
-  }
-  std::vector<Outcome> outcomes() {
-    hw::MutexLock lock(mutex_);
-    return outcomes_;
-  }
-  std::vector<ContextId> banned() {
-    hw::MutexLock lock(mutex_);
-    return banned_;
-  }
-
- private:
-  hw::Mutex mutex_;
-  hw::CondVar changed_;
-  std::vector<Point> ended_ ABSL_GUARDED_BY(mutex_);
-  std::vector<Outcome> outcomes_ ABSL_GUARDED_BY(mutex_);
-  std::vector<ContextId> banned_ ABSL_GUARDED_BY(mutex_);
-  std::vector<ContextId> inactive_ ABSL_GUARDED_BY(mutex_);
-};
-
-class DeviceLoopTest : public ::testing::TestWithParam<int> {
- protected:
-  void StartLoop(const DeviceLoopOptions& options = {}) {
-    loop_ = std::make_unique<DeviceLoop>(device_, nullptr, options);
-    ASSERT_TRUE(loop_->Start().ok());
-  }
-
-  ContextId Queue(uint32_t credits = 64, hw::Nanos job_timeout_ns = hw::kNever) {
-    QueueSpec spec;
-    spec.context = loop_->NewContext();
-    spec.credits = credits;
-    spec.job_timeout_ns = job_timeout_ns;
-    spec.put_mode = put_mode_;
-    spec.observer = observer_;
-    timelines_[spec.context] = MakeRef<Timeline>(spec, device_.CreateQueue({.context = spec.context}, nullptr).value());
-    EXPECT_TRUE(loop_->PostQueue(timelines_[spec.context]).ok());
-    return spec.context;
-  }
-
-  void Submit(Point point, std::vector<Point> waits = {}) {
-    auto ticket = loop_->Reserve(1);
-    ASSERT_TRUE(ticket.ok()) << ticket.status();
-    const uint64_t batch = 0x1000;
-    std::vector<Wait> list;
-    for (const Point& wait : waits) list.emplace_back(timelines_[wait.context], wait.seqno);
-    auto job = MakeRef<Job>(timelines_[point.context], absl::MakeConstSpan(&batch, 1), std::move(list));
-    job->Arm(point.seqno, hw::MonotonicNow());
-    loop_->Post(*ticket, std::move(job));
-    loop_->Run(bypass_);
-  }
-
-  fakes::ManualDevice device_;
-  std::shared_ptr<RecordingObserver> observer_ = std::make_shared<RecordingObserver>();
-  std::unique_ptr<DeviceLoop> loop_;
-  std::map<ContextId, Ref<Timeline>> timelines_;
-  const bool bypass_ = (GetParam() & 1) != 0;
-  const PutMode put_mode_ = (GetParam() & 2) != 0 ? PutMode::kDeferred : PutMode::kInline;
-};
-
-INSTANTIATE_TEST_SUITE_P(BypassAndPutModes, DeviceLoopTest, ::testing::Range(0, 4), [](const auto& info) {
-  return std::string((info.param & 1) != 0 ? "Bypass" : "DeviceThread") +
-         ((info.param & 2) != 0 ? "DeferredPut" : "InlinePut");
-});
+INSTANTIATE_TEST_SUITE_P(BypassAndPutModes, DeviceLoopTest, ::testing::Range(0, 4), ModeName);
 
 TEST_P(DeviceLoopTest, JobsGoOutAndTheirEndsComeBackInOrder) {
   StartLoop();

@@ -182,7 +182,7 @@ void MeasureMode(const Mode& mode, const Options& options, Report& report) {
   report.Add("N7 rate with 64 jobs of memory", mode, pool, "M/s");
   if (!foreign.empty()) {
     report.Add("N8 released by a foreign thread", mode, foreign, "1");
-    report.Add("N8 cpu per job, 2 submitters", mode, two_cpu, "ns");
+    report.Add("N8 cpu per job with 2 submitters", mode, two_cpu, "ns");
   }
   report.Add("rate", mode, rate, "M/s");
 }
@@ -206,7 +206,7 @@ int main(int argc, char** argv) {
       for (size_t round = 0; round < options.rounds; ++round) {
         idle.push_back(xeq::bench::MeasureIdleSwitches({put_mode, bypass, 16}));
       }
-      report.Add("N6 switches per s, 16 x 60 Hz", {put_mode, bypass, 16}, idle, "1/s");
+      report.Add("N6 switches per s of 16 x 60 Hz", {put_mode, bypass, 16}, idle, "1/s");
     }
   }
   return 0;

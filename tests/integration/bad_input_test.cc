@@ -497,6 +497,8 @@ TEST_F(LimitsTest, EachIsNamedAndGivenBack) {
 }
 
 TEST_F(LimitsTest, JobsInFlight) {
+  // The bind of the fixture counts until it has ended.
+  WaitOne(bound_);
   Upload(kCode, WaitDword(kBase, 1) + kEnd);
   const std::vector<v1::Fence> fences = Submit(SubmitRequest({kCode, kCode, kCode, kCode, kCode, kCode, kCode, kCode}));
   const ErrorSeen seen =

@@ -32,7 +32,8 @@ void RunBasic(uint64_t queues, bool chain) {
   EXPECT_EQ(time.ended.size(), 100u);
   std::map<ContextId, uint64_t> last;
   for (const Point& point : time.started) EXPECT_EQ(point.seqno, ++last[point.context]) << "FIFO of each queue";
-  for (size_t i = 1; chain && i < points.size(); ++i) {
+  // On one queue its order meets the waits: jobs are handed over ahead, up to the credits.
+  for (size_t i = 1; chain && queues > 1 && i < points.size(); ++i) {
     EXPECT_GE((time.started_at[{points[i].context, points[i].seqno}]),
               (time.ended_at[{points[i - 1].context, points[i - 1].seqno}]));
   }
@@ -129,7 +130,7 @@ TEST(TimedScenario, T09_HigherPriorityStartsFirst) {
 }
 
 TEST(TimedScenario, T16_ThousandJobsBehindABlocker) {
-  VirtualTime time;
+  VirtualTime time(2);
   time.Queue(1, /*credits=*/1);
   time.Queue(2, /*credits=*/1);
   time.SetDuration(1, kMilli);
@@ -144,7 +145,7 @@ TEST(TimedScenario, T16_ThousandJobsBehindABlocker) {
 }
 
 TEST(TimedScenario, T17_PingPongStartsInOrderOfPush) {
-  VirtualTime time;
+  VirtualTime time(3);
   for (ContextId context : {1, 2, 3}) time.Queue(context, /*credits=*/1);
   time.SetDuration(1, kMilli);
   time.SetDuration(2, kMilli);

@@ -205,8 +205,9 @@ void DeviceLoop::Turn(hw::Nanos now) {
     told_device_lost_ = true;
     scheduler_.OnDeviceLost(now);
   }
-  FeedDevice(now);
+  // Before the device is fed: a host fence that expires may be what a job waits for.
   CheckTimeouts(now);
+  FeedDevice(now);
   while (Timeline* timeline = scheduler_.NextToCancel()) {
     device_.Cancel(*timeline->live()->hardware(), timeline->cancel_status);
   }

@@ -9,6 +9,19 @@
 namespace xeq::sched {
 namespace {
 
+// Of two policies for one point the one that asks for more counts.
+int Strictness(WaitErrorPolicy policy) {
+  switch (policy) {
+    case WaitErrorPolicy::kFail:
+      return 2;
+    case WaitErrorPolicy::kSkip:
+      return 1;
+    case WaitErrorPolicy::kRun:
+      break;
+  }
+  return 0;
+}
+
 // Keeps the later point of each context: points of one context end in order, so the later one covers the earlier. Where
 // both ask for the same point's sake, the stricter policy wins. Alternatives (any_of) stay as they are.
 std::vector<Wait> Fold(std::vector<Wait> waits, const Timeline* own) {
@@ -24,8 +37,8 @@ std::vector<Wait> Fold(std::vector<Wait> waits, const Timeline* own) {
     } else if (same->seqno < wait.seqno) {
       same->seqno = wait.seqno;
       same->on_error = wait.on_error;
-    } else if (same->seqno == wait.seqno && wait.on_error == WaitErrorPolicy::kFail) {
-      same->on_error = WaitErrorPolicy::kFail;
+    } else if (same->seqno == wait.seqno && Strictness(same->on_error) < Strictness(wait.on_error)) {
+      same->on_error = wait.on_error;
     }
   }
   return folded;

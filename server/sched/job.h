@@ -31,8 +31,8 @@ struct Wait {
   Ref<Timeline> timeline;
   uint64_t seqno;
   WaitErrorPolicy on_error;
-  // Waits with the same number other than 0, which stand side by side, are met together as soon as one of them ends
-  // without a failure. When all have failed, the first one's policy and cause count.
+  // Waits with the same number other than 0, which stand side by side and which no others have, are met together as
+  // soon as one of them ends without a failure. When all have failed, the first one's policy and cause count.
   uint16_t any_of;
   // On the awaited timeline's list. This and the rest: whoever runs the scheduler.
   bool linked = false;

@@ -152,6 +152,10 @@ void Scheduler::Start(Timeline& timeline, hw::Nanos now) {
   Settle(now);
 }
 
+void Scheduler::TriggerTimeout(Timeline& timeline) {
+  timeline.timeout_triggered = timeline.live() != nullptr && timeline.live()->oldest() != nullptr;
+}
+
 void Scheduler::OnDeviceLost(hw::Nanos now) {
   device_lost_ = true;
   for (Timeline* timeline = known_; timeline != nullptr; timeline = timeline->next_known) {
@@ -175,6 +179,14 @@ bool Scheduler::IsOverdue(Timeline& timeline, hw::Nanos now) {
 
 void Scheduler::OnVerdict(Timeline& timeline, const Verdict& verdict, hw::Nanos now) {
   if (std::exchange(timeline.timeout_triggered, false) || verdict.kind == Verdict::Kind::kReset) {
+    // The device takes no more jobs of a queue that was cancelled. The culprit may still end by itself before it is
+    // reached, with success even; its queue is banned all the same.
+    const bool is_news = !timeline.doomed;
+    if (is_news) {
+      Doom(timeline, {Outcome::kCancelled, Outcome::kHang, timeline.live()->oldest()->point(), {}});
+      banned_.PushBack(&timeline);
+      Touch(timeline);
+    }
     AskToCancel(timeline, hw::JobStatus::kHang);
   } else if (verdict.kind == Verdict::Kind::kNoHang) {
     timeline.running_since = now - verdict.used_ns;

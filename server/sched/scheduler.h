@@ -37,8 +37,9 @@ class Scheduler {
 
   // ---- Inputs.
   void AddQueue(Ref<Timeline> queue);
-  // An armed job, whose seqno follows that of the queue's last one. A job for a queue that is banned, closed or
-  // inactive ends with kCancelled in its turn.
+  // An armed job, whose seqno follows that of the queue's last one. A job for a queue that is banned ends with
+  // kCancelled in its turn, and one for an inactive queue at once. A closed queue with jobs on the device gets no more:
+  // its owner closes it behind its last job.
   void Add(Ref<Job> job, hw::Nanos now);
   // The end of the oldest job of a queue on the device. A fault or a hang bans the queue.
   void OnCompletion(const hw::Completion& completion, hw::Nanos now);
@@ -53,14 +54,16 @@ class Scheduler {
   // No job of the queue is started until Start. What is on the device goes on. Both idempotent.
   void Stop(Timeline& timeline);
   void Start(Timeline& timeline, hw::Nanos now);
-  // The queue's oldest job on the device counts as overdue at the next CheckTimeouts.
-  void TriggerTimeout(Timeline& timeline) { timeline.timeout_triggered = true; }
+  // The queue's oldest job on the device counts as overdue, and as guilty, at the next CheckTimeouts. Without one
+  // nothing happens.
+  void TriggerTimeout(Timeline& timeline);
   // Everything ends with kDeviceLost, and so does whatever is added later. No completion may follow.
   void OnDeviceLost(hw::Nanos now);
 
   // ---- Time. Calls `judge(timeline)`, which returns a Verdict (watchdog.h), for each queue whose oldest job has been
   // on the device longer than its limit: an innocent one gets its time again, a guilty one is to be cancelled as hung
-  // (NextToCancel). Jobs that are queued and not on the device are never asked about. Ends host points that expired.
+  // (NextToCancel), and its queue is banned. Jobs that are queued and not on the device are never asked about. Ends
+  // host points that have expired. To be called before NextToRun: what ends here may let others run.
   template <typename Judge>
   void CheckTimeouts(hw::Nanos now, Judge judge) {
     for (Timeline* timeline = known_; timeline != nullptr; timeline = timeline->next_known) {
@@ -85,7 +88,7 @@ class Scheduler {
   Ref<Job> NextFinished();
   // A queue that was banned; the cause is its `doom`.
   Timeline* NextBanned();
-  // A queue that is inactive now, and that the scheduler lets go.
+  // A queue that is inactive now, and that the scheduler lets go. Asked last: the other outputs may still name it.
   Ref<Timeline> NextInactive();
 
   // Jobs that were added and have not come out of NextFinished.

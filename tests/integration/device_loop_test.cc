@@ -86,6 +86,34 @@ TEST_P(DeviceLoopTest, CloseReturnsTheHardwareQueue) {
   EXPECT_EQ(device_.live_queues(), 0u);
 }
 
+TEST_P(DeviceLoopTest, JobBehindAnExpiredHostFenceRunsAtOnce) {
+  StartLoop({.watchdog_period_ns = hw::kNanosPerMilli});
+  QueueSpec spec;
+  spec.context = loop_->NewContext();
+  spec.is_host = true;
+  spec.observer = observer_;
+  timelines_[spec.context] = MakeRef<Timeline>(spec, nullptr);
+  ASSERT_TRUE(loop_->PostQueue(timelines_[spec.context]).ok());
+  auto ticket = loop_->Reserve(1);
+  auto point = MakeRef<Job>(timelines_[spec.context], hw::MonotonicNow() + 2 * hw::kNanosPerMilli);
+  point->Arm(1, hw::MonotonicNow());
+  loop_->Post(*ticket, std::move(point));
+  const ContextId queue = Queue();
+  const uint64_t batch = 0x1000;
+  std::vector<Wait> waits;
+  waits.emplace_back(timelines_[spec.context], 1, WaitErrorPolicy::kRun);
+  auto job = MakeRef<Job>(timelines_[queue], absl::MakeConstSpan(&batch, 1), std::move(waits));
+  job->Arm(1, hw::MonotonicNow());
+  auto second = loop_->Reserve(1);
+  loop_->Post(*second, std::move(job));
+  loop_->Run(bypass_);
+  // Nothing else happens: the expiry alone has to set it going.
+  ASSERT_TRUE(device_.WaitForSubmitted(queue, 1));
+  device_.Advance(queue, 1);
+  ASSERT_TRUE(observer_->WaitForEnded(2));
+  EXPECT_THAT(observer_->outcomes(), ElementsAre(Outcome::kExpired, Outcome::kOk));
+}
+
 TEST_P(DeviceLoopTest, LostDeviceEndsEverythingAndRefusesMore) {
   StartLoop();
   const ContextId queue = Queue(/*credits=*/1);

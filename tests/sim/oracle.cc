@@ -161,6 +161,16 @@ void Oracle::Cancel(ContextId context, hw::JobStatus status) {
   cancels[context] = status;
 }
 
+void Oracle::Condemn(ContextId context) {
+  OracleQueue& queue = Of(context);
+  if (!queue.doomed) {
+    queue.doomed = true;
+    queue.doom = {Outcome::kCancelled, Outcome::kHang, {context, queue.started.front().seqno}, {}};
+    banned.insert(context);
+  }
+  Cancel(context, hw::JobStatus::kHang);
+}
+
 void Oracle::LoseDevice() {
   const Result lost = {Outcome::kDeviceLost, Outcome::kDeviceLost, {}, {}};
   for (auto& [context, queue] : queues_) {

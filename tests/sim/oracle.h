@@ -76,6 +76,8 @@ class Oracle {
   // What the watchdog has to ask about.
   std::set<ContextId> Overdue(hw::Nanos now) const;
   void Cancel(ContextId context, hw::JobStatus status);
+  // The oldest job hangs: its queue is banned and taken off.
+  void Condemn(ContextId context);
   void Settle();
 
   // ---- What must follow.

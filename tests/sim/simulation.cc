@@ -71,8 +71,10 @@ void Fold(std::vector<OracleWait>& waits) {
       folded.push_back(wait);
     } else if (wait.points[0].seqno > same->points[0].seqno) {
       *same = wait;
-    } else if (wait.points[0].seqno == same->points[0].seqno && wait.on_error == WaitErrorPolicy::kFail) {
-      same->on_error = WaitErrorPolicy::kFail;
+    } else if (wait.points[0].seqno == same->points[0].seqno && wait.on_error != same->on_error) {
+      // Fail before skip before run.
+      const bool fail = wait.on_error == WaitErrorPolicy::kFail || same->on_error == WaitErrorPolicy::kFail;
+      same->on_error = fail ? WaitErrorPolicy::kFail : WaitErrorPolicy::kSkip;
     }
   }
   waits = std::move(folded);
@@ -167,7 +169,7 @@ void Simulation::Do(const Step& step) {
       return scheduler_.Start(*open_.at(open), now_);
     case Kind::kTriggerTimeout:
       if (open == 0) return;
-      oracle_.Of(open).triggered = true;
+      oracle_.Of(open).triggered = !oracle_.Of(open).started.empty();
       return scheduler_.TriggerTimeout(*open_.at(open));
     case Kind::kLoseDevice:
       return LoseDevice();
@@ -304,7 +306,7 @@ void Simulation::AdvanceTime(const Step& step) {
     const bool guilty = (step.a + timeline.id()) % 3 == 0;
     const auto used = static_cast<hw::Nanos>(step.b % 150);
     if (guilty || triggered) {
-      oracle_.Cancel(timeline.id(), hw::JobStatus::kHang);
+      oracle_.Condemn(timeline.id());
     } else {
       queue.running_since = now_ - used;
     }

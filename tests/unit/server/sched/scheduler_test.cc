@@ -353,5 +353,43 @@ TEST_F(SchedulerTest, TriggeredTimeoutTakesWhoeverRuns) {
   EXPECT_EQ(ResultOf(victim).outcome, Outcome::kHang);
 }
 
+TEST_F(SchedulerTest, CondemnedQueueIsBannedEvenIfItsJobEndsByItself) {
+  Queue(1, /*credits=*/2, hw::Priority::kNormal, /*job_timeout_ns=*/100);
+  const Point culprit = Submit(1);
+  now += 100;
+  scheduler.CheckTimeouts(now, [](Timeline&) { return Verdict{Verdict::Kind::kReset, 0}; });
+  Pump();
+  EXPECT_THAT(banned, ElementsAre(1));
+  const Point late = Submit(1);
+  EXPECT_THAT(started, ElementsAre(culprit)) << "the device takes no more of it";
+  Complete(1);
+  EXPECT_EQ(ResultOf(culprit).outcome, Outcome::kOk);
+  EXPECT_EQ(ResultOf(late).outcome, Outcome::kCancelled);
+  EXPECT_EQ(ResultOf(late).root, culprit);
+}
+
+TEST_F(SchedulerTest, TriggeredTimeoutOfAnIdleQueueIsForgotten) {
+  Queue(1);
+  scheduler.TriggerTimeout(Of(1));
+  Submit(1);
+  scheduler.CheckTimeouts(now, [](Timeline&) { return Verdict{}; });
+  Pump();
+  EXPECT_THAT(cancels, IsEmpty());
+}
+
+TEST_F(SchedulerTest, StricterPolicyOfTwoWaitsForOnePointCounts) {
+  Queue(1);
+  Queue(2);
+  const Point awaited = Submit(1);
+  for (const bool run_first : {true, false}) {
+    std::vector<Wait> waits;
+    waits.push_back(On(awaited, run_first ? WaitErrorPolicy::kRun : WaitErrorPolicy::kSkip));
+    waits.push_back(On(awaited, run_first ? WaitErrorPolicy::kSkip : WaitErrorPolicy::kRun));
+    const auto job = MakeRef<Job>(timelines.at(2), absl::Span<const uint64_t>(), std::move(waits));
+    ASSERT_EQ(job->waits().size(), 1u);
+    EXPECT_EQ(job->waits()[0].on_error, WaitErrorPolicy::kSkip);
+  }
+}
+
 }  // namespace
 }  // namespace xeq::sched

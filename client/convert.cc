@@ -65,6 +65,9 @@ QueueInfo FromProto(const v1::Queue& queue) {
   out.engine_instance = queue.engine_instance();
   out.priority = ToPriority(queue.priority());
   out.job_timeout_ms = queue.job_timeout_ms();
+  out.width = queue.width();
+  out.bypass = queue.bypass();
+  out.deferred_put = queue.put_mode() == v1::PUT_MODE_DEFERRED;
   out.banned = queue.state() == v1::QUEUE_STATE_BANNED;
   out.last_armed_seqno = queue.last_armed_seqno();
   out.last_ended_seqno = queue.last_ended_seqno();

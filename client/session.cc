@@ -64,6 +64,8 @@ absl::StatusOr<Queue> Session::CreateQueue(const Vm& vm, EngineClass engine_clas
   request.set_priority(internal::ToProto(options.priority));
   request.set_job_timeout_ms(options.job_timeout_ms);
   request.set_width(options.width);
+  request.set_bypass(options.bypass);
+  request.set_put_mode(options.deferred_put ? v1::PUT_MODE_DEFERRED : v1::PUT_MODE_INLINE);
   absl::Status status = connection.Invoke(Retry::kBusy, [&](grpc::ClientContext* context) {
     return connection.queues->CreateQueue(context, request, &response);
   });

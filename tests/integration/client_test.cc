@@ -265,6 +265,7 @@ TEST_F(ClientTest, AnyOfAndSkip) {
 TEST_F(ClientTest, ParallelQueueRunsABatchOnEachEngine) {
   QueueOptions options;
   options.width = 2;
+  options.deferred_put = true;
   Queue queue = session_->CreateQueue(*vm_, EngineClass::kVideoDecode, options).value();
   ASSERT_TRUE(buffer_->Write(kBatchOffset, *BatchBuilder().AtomicAddDword(kAt, 1).Finish()).ok());
   const Job job = JobOf(queue, {kAt + kBatchOffset, kAt + kBatchOffset}, {bound_});
@@ -274,6 +275,11 @@ TEST_F(ClientTest, ParallelQueueRunsABatchOnEachEngine) {
   EXPECT_EQ(sum, 2u);
   const Job narrow = JobOf(queue, {kAt + kBatchOffset}, {});
   EXPECT_EQ(ErrorReason(session_->Submit({&narrow, 1}).status()), "FIELD_LENGTH_OUT_OF_RANGE");
+  const std::vector<QueueInfo> queues = client_->ListQueues().value();
+  ASSERT_EQ(queues.size(), 1u);
+  EXPECT_EQ(queues[0].width, 2u);
+  EXPECT_TRUE(queues[0].deferred_put);
+  EXPECT_TRUE(queues[0].bypass);
   options.width = 3;
   EXPECT_EQ(ErrorReason(session_->CreateQueue(*vm_, EngineClass::kVideoDecode, options).status()),
             "FIELD_OUT_OF_RANGE");

@@ -90,6 +90,10 @@ struct QueueOptions {
   uint32_t job_timeout_ms = 0;
   // Engines that each job runs on at the same time, with a batch for each.
   uint32_t width = 1;
+  // Submits may hand their jobs to the device by themselves. Off: for queues that are fed by large batches.
+  bool bypass = true;
+  // The memory of ended jobs goes back later, on a thread of its own. For queues whose jobs free much.
+  bool deferred_put = false;
 };
 
 // An execution queue. Destroying it cancels what has not ended.

@@ -92,6 +92,10 @@ struct QueueInfo {
   uint32_t engine_instance = 0;
   QueuePriority priority = QueuePriority::kNormal;
   uint32_t job_timeout_ms = 0;
+  // See QueueOptions.
+  uint32_t width = 1;
+  bool bypass = true;
+  bool deferred_put = false;
   // A job of it faulted or hung: it takes no more.
   bool banned = false;
   uint64_t last_armed_seqno = 0;

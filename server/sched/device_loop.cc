@@ -22,6 +22,13 @@ constexpr size_t kToldMax = 256;
 // Turns that a borrowed thread does before the device thread goes on.
 constexpr int kBorrowedTurnsMax = 4;
 
+struct QueueMessage : Message {
+  QueueMessage(Ref<Timeline> queue, std::shared_ptr<Observer> observer)
+      : Message(Kind::kQueue), queue(std::move(queue)), observer(std::move(observer)) {}
+  Ref<Timeline> queue;
+  std::shared_ptr<Observer> observer;
+};
+
 struct ControlMessage : Message {
   ControlMessage(Kind kind, Ref<Timeline> queue, uint64_t seqno, Outcome outcome)
       : Message(kind), queue(std::move(queue)), seqno(seqno), outcome(outcome) {}
@@ -118,9 +125,10 @@ void DeviceLoop::PostControl(Message::Kind kind, Ref<Timeline> queue, uint64_t s
   Run(/*bypass=*/false);
 }
 
-absl::Status DeviceLoop::PostQueue(Ref<Timeline> queue) {
+absl::Status DeviceLoop::PostQueue(Ref<Timeline> queue, std::shared_ptr<Observer> observer) {
   if (stopping_.load()) return absl::UnavailableError("the service is shutting down");
-  PostControl(Message::Kind::kQueue, std::move(queue));
+  inbox_.Push(new QueueMessage(std::move(queue), std::move(observer)));
+  Run(/*bypass=*/false);
   return absl::OkStatus();
 }
 
@@ -226,11 +234,15 @@ void DeviceLoop::DrainInbox(hw::Nanos now) {
       scheduler_.Add(Ref<Job>::Adopt(static_cast<Job*>(message)), now);
       continue;
     }
+    if (message->kind == Message::Kind::kQueue) {
+      auto& added = static_cast<QueueMessage&>(*message);
+      added.queue->observer = std::move(added.observer);
+      scheduler_.AddQueue(std::move(added.queue));
+      message->Drop();
+      continue;
+    }
     auto& control = static_cast<ControlMessage&>(*message);
     switch (message->kind) {
-      case Message::Kind::kQueue:
-        scheduler_.AddQueue(control.queue);
-        break;
       case Message::Kind::kClose:
         scheduler_.Close(*control.queue, now);
         break;
@@ -247,6 +259,7 @@ void DeviceLoop::DrainInbox(hw::Nanos now) {
         scheduler_.Signal(*control.queue, control.seqno, control.outcome, now);
         break;
       case Message::Kind::kJob:
+      case Message::Kind::kQueue:
         break;
     }
     message->Drop();
@@ -317,12 +330,12 @@ void DeviceLoop::SetTimer(hw::Nanos now) {
 void DeviceLoop::TellOwners() {
   // A ban is told before the ends that follow from it, so that an owner refuses work as soon as it may know why.
   while (Timeline* timeline = scheduler_.NextBanned()) {
-    if (timeline->spec.observer) timeline->spec.observer->OnBanned(timeline->id(), timeline->doom);
+    if (timeline->observer) timeline->observer->OnBanned(timeline->id(), timeline->doom);
   }
   while (Ref<Job> job = scheduler_.NextFinished()) {
-    const QueueSpec& queue = job->timeline().spec;
-    if (recorder_ != nullptr) recorder_->Record(*job, queue);
-    const bool other_owner = !told_.empty() && told_.back()->timeline().spec.observer != queue.observer;
+    const Timeline& queue = job->timeline();
+    if (recorder_ != nullptr) recorder_->Record(*job, queue.spec);
+    const bool other_owner = !told_.empty() && told_.back()->timeline().observer != queue.observer;
     if (other_owner || told_.size() == kToldMax) FlushTold();
     told_view_.push_back(job.get());
     told_.push_back(std::move(job));
@@ -331,13 +344,14 @@ void DeviceLoop::TellOwners() {
   while (const Ref<Timeline> timeline = scheduler_.NextInactive()) {
     // The hardware's memory and ids go back before the owner hears of it.
     timeline->state.emplace<InactiveQueue>(nullptr);
-    if (timeline->spec.observer) timeline->spec.observer->OnInactive(timeline->id());
+    const std::shared_ptr<Observer> observer = std::move(timeline->observer);
+    if (observer) observer->OnInactive(timeline->id());
   }
 }
 
 void DeviceLoop::FlushTold() {
   if (told_.empty()) return;
-  if (Observer* observer = told_.front()->timeline().spec.observer.get()) observer->OnFinished(told_view_);
+  if (Observer* observer = told_.front()->timeline().observer.get()) observer->OnFinished(told_view_);
   told_view_.clear();
   // Signalled first, then let go.
   for (Ref<Job>& job : told_) Put(std::move(job));

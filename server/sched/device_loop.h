@@ -98,7 +98,8 @@ class DeviceLoop : private hw::Device::Listener {
 
   // The following may be called with locks held: they leave the work to the device thread.
   // Makes the queue known; jobs for it may be posted right after. UNAVAILABLE as Reserve.
-  absl::Status PostQueue(Ref<Timeline> queue);
+  // `observer` may be null.
+  absl::Status PostQueue(Ref<Timeline> queue, std::shared_ptr<Observer> observer);
   // Usable -> Destroyed: queued jobs are cancelled, those on the device are stopped. The observer hears OnInactive. No
   // job of the queue may be posted afterwards.
   void PostClose(Ref<Timeline> queue);

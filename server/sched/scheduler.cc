@@ -44,6 +44,7 @@ Result Own(Outcome outcome, const hw::FaultInfo& fault = {}) { return {outcome, 
 Scheduler::~Scheduler() {
   while (known_ != nullptr) {
     Ref<Timeline> timeline = Ref<Timeline>::Adopt(std::exchange(known_, known_->next_known));
+    timeline->observer.reset();
     // Jobs hold their queue.
     if (LiveQueue* queue = timeline->live()) {
       if (timeline->blocked) Unblock(*timeline);

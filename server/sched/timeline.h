@@ -42,8 +42,6 @@ struct QueueSpec {
   bool bypass = true;
   // Failures of different causes that are told apart.
   size_t causes_max = PointResults::kRangesMax;
-  // Hears of the queue's jobs. Shared, because jobs and the closing queue outlive the session that owned them.
-  std::shared_ptr<Observer> observer;
 };
 
 // Counted: by the scheduler until it is inactive, by every job on it, by every wait for its points, by its owner. Only
@@ -74,6 +72,9 @@ class Timeline : public Counted {
   Wait* TakeMetWaiter();
 
   const QueueSpec spec;
+  // Hears of the queue's jobs, from PostQueue until the queue is inactive. Shared, because jobs and the closing queue
+  // outlive the session that owned them; let go then, because the session may hold the timeline.
+  std::shared_ptr<Observer> observer;
   PointResults results;
   std::variant<UsableQueue, DestroyedQueue, InactiveQueue> state;
   // Waits hold the head of the queue back.

@@ -31,10 +31,9 @@ absl::Status Session::CheckClosing(absl::string_view limit, uint32_t max) const 
 }
 
 absl::StatusOr<Context*> Session::AddContext(sched::QueueSpec spec, std::unique_ptr<hw::Queue> hardware) {
-  spec.observer = shared_from_this();
   Context& context = fences_.Add(sched::MakeRef<sched::Timeline>(std::move(spec), std::move(hardware)));
   // With the lock held, as every post that orders what follows on the context; takes no lock and does not wait.
-  if (absl::Status status = loop_.PostQueue(context.timeline); !status.ok()) {
+  if (absl::Status status = loop_.PostQueue(context.timeline, shared_from_this()); !status.ok()) {
     fences_.Remove(context.id);
     return FromDevice(status);
   }

@@ -87,9 +87,8 @@ class DeviceLoopTest : public ::testing::TestWithParam<int> {
     spec.credits = credits;
     spec.job_timeout_ns = job_timeout_ns;
     spec.put_mode = put_mode_;
-    spec.observer = observer_;
     timelines_[spec.context] = MakeRef<Timeline>(spec, device_.CreateQueue({.context = spec.context}, nullptr).value());
-    EXPECT_TRUE(loop_->PostQueue(timelines_[spec.context]).ok());
+    EXPECT_TRUE(loop_->PostQueue(timelines_[spec.context], observer_).ok());
     return spec.context;
   }
 

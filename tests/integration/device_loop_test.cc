@@ -40,9 +40,8 @@ TEST_P(DeviceLoopTest, BindsAreCarriedOut) {
   StartLoop();
   QueueSpec spec;
   spec.context = loop_->NewContext();
-  spec.observer = observer_;
   const auto vm = MakeRef<Timeline>(spec, nullptr);
-  ASSERT_TRUE(loop_->PostQueue(vm).ok());
+  ASSERT_TRUE(loop_->PostQueue(vm, observer_).ok());
   auto ticket = loop_->Reserve(1);
   ASSERT_TRUE(ticket.ok());
   auto job = MakeRef<Job>(vm, device_.PrepareBind(nullptr, {}).value());
@@ -91,9 +90,8 @@ TEST_P(DeviceLoopTest, JobBehindAnExpiredHostFenceRunsAtOnce) {
   QueueSpec spec;
   spec.context = loop_->NewContext();
   spec.is_host = true;
-  spec.observer = observer_;
   timelines_[spec.context] = MakeRef<Timeline>(spec, nullptr);
-  ASSERT_TRUE(loop_->PostQueue(timelines_[spec.context]).ok());
+  ASSERT_TRUE(loop_->PostQueue(timelines_[spec.context], observer_).ok());
   auto ticket = loop_->Reserve(1);
   auto point = MakeRef<Job>(timelines_[spec.context], hw::MonotonicNow() + 2 * hw::kNanosPerMilli);
   point->Arm(1, hw::MonotonicNow());

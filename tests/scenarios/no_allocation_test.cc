@@ -56,10 +56,9 @@ TEST_P(NoAllocationTest, T57_NothingIsAllocatedBetweenPostAndEnd) {
   const auto observer = std::make_shared<CountingObserver>();
   QueueSpec spec;
   spec.context = loop.NewContext();
-  spec.observer = observer;
   spec.put_mode = GetParam();
   const auto queue = MakeRef<Timeline>(spec, std::make_unique<NoHwQueue>());
-  ASSERT_TRUE(loop.PostQueue(queue).ok());
+  ASSERT_TRUE(loop.PostQueue(queue, observer).ok());
   const uint64_t batch = 0x1000;
   size_t allocations = 0;
   for (uint64_t seqno = 1; seqno <= 1000; ++seqno) {

@@ -25,8 +25,11 @@ grpc::ServerUnaryReactor* WaitCall::Start(std::shared_ptr<session::Session> sess
 void WaitCall::Begin(uint32_t timeout_ms) {
   if (timeout_ms == 0) return Answer();
   // Before the session knows of the wait: from then on the answer may go out at any time, and this be gone.
-  alarm_.Set(std::chrono::system_clock::now() + std::chrono::milliseconds(timeout_ms), [call = self_](bool fired) {
-    if (fired) call->Answer();
+  // Weak: an alarm keeps its callback for as long as it lives, also after it fired, and the call owns the alarm.
+  const std::weak_ptr<WaitCall> weak = self_;
+  alarm_.Set(std::chrono::system_clock::now() + std::chrono::milliseconds(timeout_ms), [weak](bool fired) {
+    const std::shared_ptr<WaitCall> call = weak.lock();
+    if (fired && call != nullptr) call->Answer();
   });
   const absl::StatusOr<bool> met = session_->StartWait(*this);
   if (!met.ok()) return FinishOnce(met.status());

@@ -46,8 +46,10 @@ WatchCall* WatchCall::Start(grpc::CallbackServerContext* context, std::shared_pt
 }
 
 void WatchCall::SetAlarm(hw::Nanos in) {
-  alarm_.Set(std::chrono::system_clock::now() + std::chrono::nanoseconds(in), [call = shared_from_this()](bool fired) {
-    if (fired) call->OnAlarm();
+  // Weak: an alarm keeps its callback for as long as it lives, also after it fired, and the call owns the alarm.
+  alarm_.Set(std::chrono::system_clock::now() + std::chrono::nanoseconds(in), [weak = weak_from_this()](bool fired) {
+    const std::shared_ptr<WatchCall> call = weak.lock();
+    if (fired && call != nullptr) call->OnAlarm();
   });
 }
 

@@ -65,7 +65,9 @@ absl::StatusOr<Session::Resolved> Session::ResolveWaits(absl::Span<const InFence
     const bool pending = resolved.waits.size() > pending_before;
     if (met) {
       resolved.waits.erase(resolved.waits.begin() + static_cast<std::ptrdiff_t>(pending_before), resolved.waits.end());
-    } else if (!pending && waits[first].on_error != sched::WaitErrorPolicy::kRun) {
+    } else if (!pending && waits[first].on_error != sched::WaitErrorPolicy::kRun &&
+               resolved.failure.outcome == sched::Outcome::kOk) {
+      // The first one counts, as with the scheduler.
       const bool skip = waits[first].on_error == sched::WaitErrorPolicy::kSkip;
       resolved.failure = *failure;
       resolved.failure.outcome = skip ? sched::Outcome::kSkipped : sched::Outcome::kDependencyFailed;

@@ -186,6 +186,24 @@ TEST_F(WatchTest, BeatsOnASilentStream) {
   }
 }
 
+// A call that something still holds would hold its session, with all of its event log.
+TEST_F(WatchTest, CallsThatEndedLetTheirSessionGo) {
+  std::weak_ptr<session::Session> session = *service_.sessions().Find(session_, hw::MonotonicNow());
+  WaitOne(bound_);
+  auto stream = Open(0);
+  EXPECT_EQ(Take(*stream, 1).size(), 1u);
+  v1::CloseSessionRequest request;
+  request.set_session_id(session_);
+  Call<v1::CloseSessionResponse>(stubs_.sessions, &v1::SessionService::Stub::CloseSession, request);
+  v1::WatchFencesResponse response;
+  while (stream->reader->Read(&response)) {
+  }
+  EXPECT_TRUE(stream->reader->Finish().ok());
+  const hw::Nanos deadline = hw::MonotonicNow() + 20 * hw::kNanosPerSecond;
+  while (!session.expired() && hw::MonotonicNow() < deadline) std::this_thread::yield();
+  EXPECT_TRUE(session.expired());
+}
+
 TEST_F(WatchTest, EndsWhenTheSessionIsClosed) {
   Upload(kCode, WaitDword(kBase, 1) + kEnd);
   Submit(SubmitRequest({kCode}));

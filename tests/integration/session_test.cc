@@ -51,6 +51,26 @@ TEST_F(SessionLoopTest, AFailureTravelsThroughTheJobsOfOneCall) {
   EXPECT_EQ(OutcomeOf({c, 1}), Outcome::kOk);
 }
 
+TEST_F(SessionLoopTest, OfSeveralFailedFencesTheFirstDecides) {
+  Open();
+  const uint64_t a = Queue();
+  const uint64_t b = Queue();
+  const uint64_t c = Queue();
+  const sched::Point first = SubmitOne(a);
+  const sched::Point second = SubmitOne(b);
+  ASSERT_TRUE(device_.WaitForSubmitted(a, 1));
+  ASSERT_TRUE(device_.WaitForSubmitted(b, 1));
+  device_.Fail(a, hw::JobStatus::kPageFault);
+  device_.Fail(b, hw::JobStatus::kPageFault);
+  EXPECT_EQ(OutcomeOf(first), Outcome::kPageFault);
+  EXPECT_EQ(OutcomeOf(second), Outcome::kPageFault);
+  const sched::Point job = SubmitOne(c, {At(first, WaitErrorPolicy::kFail), At(second, WaitErrorPolicy::kSkip)});
+  EXPECT_EQ(OutcomeOf(job), Outcome::kDependencyFailed);
+  EXPECT_EQ(ResultOf(job).root, first);
+  session_->Close(CloseReason::kClient);
+  ExpectNothingIsLeft();
+}
+
 TEST_F(SessionLoopTest, AFenceThatHasFailedFailsTheJobInItsTurn) {
   Open();
   const uint64_t a = Queue();

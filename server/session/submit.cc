@@ -115,7 +115,11 @@ absl::StatusOr<Session::Planned> Session::PlanCombined(absl::Span<const sched::P
   (*context)->closes_when_idle = true;
   std::vector<sched::Wait> waits;
   waits.reserve(points.size());
-  for (const sched::Point& point : points) waits.emplace_back(fences_.Find(point.context)->timeline, point.seqno);
+  // A number for each, so that a later point of a queue does not stand for an earlier one that failed.
+  for (const sched::Point& point : points) {
+    const auto alone = static_cast<uint16_t>(waits.size() + 1);
+    waits.emplace_back(fences_.Find(point.context)->timeline, point.seqno, sched::WaitErrorPolicy::kFail, alone);
+  }
   return Planned{
       sched::MakeRef<sched::Job>((*context)->timeline, absl::Span<const uint64_t>(), std::move(waits)), *context, {}};
 }

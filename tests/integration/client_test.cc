@@ -224,6 +224,17 @@ TEST_F(ClientTest, CombinedFenceEndsBehindAllJobsOfTheCall) {
   EXPECT_TRUE(session_->Wait(fences[1]).ok());
 }
 
+TEST_F(ClientTest, CombinedFenceFailsWithAnEarlierJobOfAQueue) {
+  Queue queue = session_->CreateQueue(*vm_, EngineClass::kCopy).value();
+  HostTimeline host = session_->CreateHostTimeline().value();
+  const Fence gate = host.Arm().value();
+  const std::vector<Job> jobs = {JobOf(queue, {}, {gate}), JobOf(queue, {}, {})};
+  const std::vector<Fence> fences = session_->SubmitCombined(jobs).value();
+  EXPECT_TRUE(host.Signal(gate, /*failed=*/true).ok());
+  EXPECT_TRUE(session_->Wait(fences[1]).ok()) << "the second job has no part in it";
+  EXPECT_EQ(ErrorReason(session_->Wait(fences[2])), "JOB_DEPENDENCY_FAILED");
+}
+
 TEST_F(ClientTest, HostFencesHoldJobsBackUntilSignalled) {
   Queue queue = session_->CreateQueue(*vm_, EngineClass::kCopy).value();
   HostTimeline host = session_->CreateHostTimeline().value();

@@ -96,8 +96,7 @@ absl::StatusOr<Ticket> DeviceLoop::Reserve(size_t jobs) {
   const size_t used = inbox_used_.fetch_add(jobs);
   Ticket ticket(*this, jobs);
   // Asked behind the count: FollowStop looks at them the other way round.
-  if (stopping_.load()) return absl::UnavailableError("the service is shutting down");
-  if (device_lost_.load()) return absl::UnavailableError("the device is lost");
+  if (absl::Status status = CheckOpen(); !status.ok()) return status;
   if (used + jobs > options_.inbox_capacity) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the inbox is full: ", used, " jobs of at most ", options_.inbox_capacity, " are on their way"));
@@ -125,8 +124,14 @@ void DeviceLoop::PostControl(Message::Kind kind, Ref<Timeline> queue, uint64_t s
   Run(/*bypass=*/false);
 }
 
-absl::Status DeviceLoop::PostQueue(Ref<Timeline> queue, std::shared_ptr<Observer> observer) {
+absl::Status DeviceLoop::CheckOpen() const {
   if (stopping_.load()) return absl::UnavailableError("the service is shutting down");
+  if (device_lost_.load()) return absl::UnavailableError("the device is lost");
+  return absl::OkStatus();
+}
+
+absl::Status DeviceLoop::PostQueue(Ref<Timeline> queue, std::shared_ptr<Observer> observer) {
+  if (absl::Status status = CheckOpen(); !status.ok()) return status;
   inbox_.Push(new QueueMessage(std::move(queue), std::move(observer)));
   Run(/*bypass=*/false);
   return absl::OkStatus();
@@ -138,7 +143,8 @@ void DeviceLoop::PostStart(Ref<Timeline> queue) { PostControl(Message::Kind::kSt
 void DeviceLoop::PostTriggerTimeout(Ref<Timeline> queue) {
   PostControl(Message::Kind::kTriggerTimeout, std::move(queue));
 }
-void DeviceLoop::PostSignal(Ref<Timeline> queue, uint64_t seqno, Outcome outcome) {
+void DeviceLoop::PostSignal(Ticket& ticket, Ref<Timeline> queue, uint64_t seqno, Outcome outcome) {
+  --ticket.jobs_;
   PostControl(Message::Kind::kSignal, std::move(queue), seqno, outcome);
 }
 
@@ -226,11 +232,11 @@ void DeviceLoop::Turn(hw::Nanos now) {
 }
 
 void DeviceLoop::DrainInbox(hw::Nanos now) {
-  size_t jobs = 0;
+  size_t places = 0;
   for (Message* next = inbox_.TakeAll(); next != nullptr;) {
     Message* message = std::exchange(next, next->next_message);
     if (message->kind == Message::Kind::kJob) {
-      ++jobs;
+      ++places;
       scheduler_.Add(Ref<Job>::Adopt(static_cast<Job*>(message)), now);
       continue;
     }
@@ -256,6 +262,7 @@ void DeviceLoop::DrainInbox(hw::Nanos now) {
         scheduler_.TriggerTimeout(*control.queue);
         break;
       case Message::Kind::kSignal:
+        ++places;
         scheduler_.Signal(*control.queue, control.seqno, control.outcome, now);
         break;
       case Message::Kind::kJob:
@@ -264,7 +271,7 @@ void DeviceLoop::DrainInbox(hw::Nanos now) {
     }
     message->Drop();
   }
-  if (jobs > 0) inbox_used_.fetch_sub(jobs);
+  if (places > 0) inbox_used_.fetch_sub(places);
 }
 
 void DeviceLoop::DrainCompletions(hw::Nanos now) {

@@ -40,7 +40,7 @@ class StageRecorder {
 };
 
 struct DeviceLoopOptions {
-  // Jobs that may be on their way to the scheduler at one time.
+  // Jobs and signals that may be on their way to the scheduler at one time.
   size_t inbox_capacity = 65'536;
   // How often the watchdog looks at running jobs and host fences.
   hw::Nanos watchdog_period_ns = 20 * hw::kNanosPerMilli;
@@ -87,10 +87,11 @@ class DeviceLoop : private hw::Device::Listener {
   // A fresh id.
   ContextId NewContext() { return next_context_.fetch_add(1, std::memory_order_relaxed); }
 
-  // RESOURCE_EXHAUSTED: the inbox is full. UNAVAILABLE: Stop was called, or the device is lost.
+  // Room for so many of Post and PostSignal. RESOURCE_EXHAUSTED: the inbox is full. UNAVAILABLE: Stop was called, or
+  // the device is lost.
   absl::StatusOr<Ticket> Reserve(size_t jobs);
   // An armed job. The caller holds the lock that orders the context's points, so that arm order is post order. Takes
-  // no memory. Somebody has to Run or Wake afterwards.
+  // no memory. Somebody has to Run afterwards.
   void Post(Ticket& ticket, Ref<Job> job);
   // Sees to it that what was posted is dealt with: by the calling thread, when nobody else is at it and `bypass` allows
   // it, which may call observers; else by whoever is, or by the device thread. Call with no lock held.
@@ -107,8 +108,8 @@ class DeviceLoop : private hw::Device::Listener {
   void PostStop(Ref<Timeline> queue);
   void PostStart(Ref<Timeline> queue);
   void PostTriggerTimeout(Ref<Timeline> queue);
-  // See Scheduler::Signal.
-  void PostSignal(Ref<Timeline> queue, uint64_t seqno, Outcome outcome);
+  // See Scheduler::Signal. Takes a place in the inbox, as a job does.
+  void PostSignal(Ticket& ticket, Ref<Timeline> queue, uint64_t seqno, Outcome outcome);
 
  private:
   friend class Ticket;
@@ -116,6 +117,7 @@ class DeviceLoop : private hw::Device::Listener {
   void OnCompletions(absl::Span<const hw::Completion> completions) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnDeviceLost(absl::Status cause) override;
 
+  absl::Status CheckOpen() const;
   void RunThread();
   void PostControl(Message::Kind kind, Ref<Timeline> queue, uint64_t seqno = 0, Outcome outcome = Outcome::kOk);
   // Turns until nobody asks for more, by the holder of the baton; after `turns_max` the device thread goes on.

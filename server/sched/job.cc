@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstddef>
 #include <utility>
 
 #include "server/sched/timeline.h"
@@ -22,26 +23,31 @@ int Strictness(WaitErrorPolicy policy) {
   return 0;
 }
 
-// Keeps the later point of each context: points of one context end in order, so the later one covers the earlier. Where
-// both ask for the same point's sake, the stricter policy wins. Alternatives (any_of) stay as they are.
-std::vector<Wait> Fold(std::vector<Wait> waits, const Timeline* own) {
-  std::vector<Wait> folded;
-  folded.reserve(waits.size());
-  for (Wait& wait : waits) {
-    if (wait.any_of == 0 && wait.timeline.get() == own) continue;
-    auto same = std::find_if(folded.begin(), folded.end(), [&](const Wait& other) {
-      return wait.any_of == 0 && other.any_of == 0 && other.timeline.get() == wait.timeline.get();
-    });
-    if (same == folded.end()) {
-      folded.push_back(std::move(wait));
-    } else if (same->seqno < wait.seqno) {
-      same->seqno = wait.seqno;
-      same->on_error = wait.on_error;
-    } else if (same->seqno == wait.seqno && Strictness(same->on_error) < Strictness(wait.on_error)) {
-      same->on_error = wait.on_error;
+// Whether a wait for `later` meets `earlier` too. Points of one context end in order, so it does, but for a failure of
+// the earlier point that is to count.
+bool Covers(const Wait& later, const Wait& earlier) {
+  if (later.timeline.get() != earlier.timeline.get()) return false;
+  if (later.seqno == earlier.seqno) return Strictness(later.on_error) >= Strictness(earlier.on_error);
+  return later.seqno > earlier.seqno && earlier.on_error == WaitErrorPolicy::kRun;
+}
+
+// Drops, in place, what another wait covers. Alternatives (any_of) stay as they are.
+void Fold(std::vector<Wait>& waits, const Timeline* own) {
+  size_t kept = 0;
+  for (size_t i = 0; i < waits.size(); ++i) {
+    Wait& wait = waits[i];
+    if (wait.any_of == 0) {
+      if (wait.timeline.get() == own) continue;
+      const auto covered_by = [&](const Wait& other) { return other.any_of == 0 && Covers(other, wait); };
+      const auto covered = [&](const Wait& other) { return other.any_of == 0 && Covers(wait, other); };
+      const auto end = waits.begin() + static_cast<std::ptrdiff_t>(kept);
+      if (std::any_of(waits.begin(), end, covered_by)) continue;
+      kept = static_cast<size_t>(std::remove_if(waits.begin(), end, covered) - waits.begin());
     }
+    if (kept != i) waits[kept] = std::move(wait);
+    ++kept;
   }
-  return folded;
+  waits.erase(waits.begin() + static_cast<std::ptrdiff_t>(kept), waits.end());
 }
 
 }  // namespace
@@ -54,29 +60,44 @@ Wait::~Wait() = default;
 
 Point Wait::point() const { return {timeline->id(), seqno}; }
 
-Job::Job(Ref<Timeline> queue, absl::Span<const uint64_t> batches, std::vector<Wait> waits)
-    : Message(Kind::kJob),
-      queue_(std::move(queue)),
-      batches_(batches.begin(), batches.end()),
-      waits_(Fold(std::move(waits), queue_.get())) {
-  assert(batches.empty() || batches.size() == queue_->spec.width);
+Job::Job(absl::Span<const uint64_t> batches, size_t waits_max)
+    : Message(Kind::kJob), batches_(batches.begin(), batches.end()) {
+  waits_.reserve(waits_max);
 }
 
-Job::Job(Ref<Timeline> queue, std::unique_ptr<hw::BindOp> bind) : Job(std::move(queue), std::move(bind), {}) {}
-
-Job::Job(Ref<Timeline> queue, std::unique_ptr<hw::BindOp> bind, std::vector<Wait> waits)
-    : Message(Kind::kJob),
-      queue_(std::move(queue)),
-      bind_(std::move(bind)),
-      waits_(Fold(std::move(waits), queue_.get())) {
+Job::Job(std::unique_ptr<hw::BindOp> bind, size_t waits_max) : Message(Kind::kJob), bind_(std::move(bind)) {
   assert(bind_ != nullptr);
+  waits_.reserve(waits_max);
 }
 
-Job::Job(Ref<Timeline> queue, hw::Nanos expiry) : Message(Kind::kJob), queue_(std::move(queue)), expiry_(expiry) {
-  assert(queue_->spec.is_host);
+Job::Job(hw::Nanos expiry) : Message(Kind::kJob), expiry_(expiry) {}
+
+Job::Job(Ref<Timeline> queue, absl::Span<const uint64_t> batches, std::vector<Wait> waits) : Job(batches, 0) {
+  waits_ = std::move(waits);
+  PutOn(std::move(queue));
+}
+
+Job::Job(Ref<Timeline> queue, std::unique_ptr<hw::BindOp> bind, std::vector<Wait> waits) : Job(std::move(bind), 0) {
+  waits_ = std::move(waits);
+  PutOn(std::move(queue));
+}
+
+Job::Job(Ref<Timeline> queue, hw::Nanos expiry) : Job(expiry) {
+  assert(queue->spec.is_host);
+  PutOn(std::move(queue));
 }
 
 Job::~Job() = default;
+
+void Job::DropWaitsFrom(size_t first) {
+  waits_.erase(waits_.begin() + static_cast<std::ptrdiff_t>(first), waits_.end());
+}
+
+void Job::PutOn(Ref<Timeline> queue) {
+  queue_ = std::move(queue);
+  assert(batches_.empty() || batches_.size() == queue_->spec.width);
+  Fold(waits_, queue_.get());
+}
 
 void Job::Arm(uint64_t seqno, hw::Nanos now) {
   assert(seqno_ == 0 && "a job is armed once");

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
@@ -64,12 +65,20 @@ class Job : public Message, public Counted {
   // credits, and ends when what is in front of it on its queue and its waits have ended.
   Job(Ref<Timeline> queue, absl::Span<const uint64_t> batches, std::vector<Wait> waits);
   // A change of page tables, on a VM's timeline.
-  Job(Ref<Timeline> queue, std::unique_ptr<hw::BindOp> bind);
   Job(Ref<Timeline> queue, std::unique_ptr<hw::BindOp> bind, std::vector<Wait> waits);
   // A point of a host timeline: ends when its client says so, or at `expiry`, which is never before that of the points
   // in front of it.
   Job(Ref<Timeline> queue, hw::Nanos expiry);
+  // The same three, with the memory first, for who finds queue and waits under a lock that no allocation may be made
+  // under: at most `waits_max` of AddWait, then PutOn.
+  Job(absl::Span<const uint64_t> batches, size_t waits_max);
+  Job(std::unique_ptr<hw::BindOp> bind, size_t waits_max);
+  explicit Job(hw::Nanos expiry);
   ~Job() override;
+
+  void AddWait(Wait wait) { waits_.push_back(std::move(wait)); }
+  void DropWaitsFrom(size_t first);
+  void PutOn(Ref<Timeline> queue);
 
   // The point of no return: gives the job its place. Called once, under the lock that orders the context's points.
   void Arm(uint64_t seqno, hw::Nanos now);
@@ -86,8 +95,8 @@ class Job : public Message, public Counted {
   uint32_t credits() const { return is_sync() ? 0 : 1; }
   hw::Nanos expiry() const { return expiry_; }
 
-  // The in-fences. Of several on one context the latest is kept: it covers the others. Waits for points of the job's
-  // own queue are dropped: the order of the queue meets them.
+  // The in-fences. A later point of a context covers an earlier one, which is dropped, unless the earlier one's failure
+  // is to count. Waits for points of the job's own queue are dropped: the order of the queue meets them.
   absl::Span<Wait> waits() { return absl::MakeSpan(waits_); }
   // Where the group of waits that begins at `first` ends.
   size_t WaitGroupEnd(size_t first) const;

@@ -8,8 +8,8 @@
 
 namespace xeq::sched {
 
-// Called on the device thread with no lock held. Must not block on a client, and must not keep the jobs: they are freed
-// when the call returns.
+// Called by whoever holds the loop's baton (a client's thread, the device's completion source, the device thread), with
+// no lock held. Must not block on a client, and must not keep the jobs: they are freed when the call returns.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -18,7 +18,7 @@ class Observer {
   virtual void OnFinished(absl::Span<Job* const> jobs) = 0;
   // The queue was banned: `cause` is the result of the job that faulted or hung. Jobs armed later end with kCancelled.
   virtual void OnBanned(ContextId context, const Result& cause) = 0;
-  // A closed queue has left the device, and all its points have ended. Its id may now be given to DeviceLoop::Forget.
+  // A closed queue has left the device, and all its points have ended.
   virtual void OnInactive(ContextId context) = 0;
 };
 

@@ -10,7 +10,8 @@
 
 namespace xeq::sched {
 
-// Nothing is stored for a point that succeeded. Neighbouring failures of one cause share a range. At most `ranges_max`
+// Nothing is stored for a point that succeeded. Neighbouring failures of one cause share a range, and so do those that
+// each are a cause of their own in the same way, such as the cancelled jobs of a closed queue. At most `ranges_max`
 // ranges are kept; beyond that the oldest is forgotten, and with it whether the points up to its end succeeded.
 // Not thread-safe: the scheduler has its own, a session has another behind its lock.
 class PointResults {
@@ -22,8 +23,8 @@ class PointResults {
 
   // The last point that has ended, 0 at first.
   uint64_t ended() const { return ended_; }
-  // Ends the point ended() + 1.
-  void End(const Result& result);
+  // Ends the point ended() + 1 of the context.
+  void End(ContextId context, const Result& result);
   // With kFailed, `result` (which may be null) tells why.
   State Find(uint64_t seqno, Result* result) const;
 
@@ -33,6 +34,7 @@ class PointResults {
   struct Range {
     uint64_t first;
     uint64_t last;
+    // The root's seqno is 0 where each point is its own.
     Result result;
   };
 

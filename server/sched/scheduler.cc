@@ -68,14 +68,7 @@ void Scheduler::Add(Ref<Job> job, hw::Nanos now) {
   Timeline& timeline = job->timeline();
   ++jobs_;
   UsableQueue* queue = timeline.usable();
-  if (queue == nullptr) {
-    // Armed by a thread that did not know yet that the queue is closed. All that was in front of it has ended: a queue
-    // with jobs on the device gets no more of them, because its owner closes it behind the last.
-    assert(timeline.live() == nullptr || timeline.live()->oldest() == nullptr);
-    Finish(timeline, std::move(job), timeline.doom, now);
-    Settle(now);
-    return;
-  }
+  assert(queue != nullptr && "its owner closes a queue behind its last job");
   const bool is_head = queue->head() == nullptr;
   queue->Push(std::move(job));
   // Behind another job nothing can happen to it yet.
@@ -281,6 +274,10 @@ void Scheduler::Advance(Timeline& timeline, hw::Nanos now) {
     const Result result = job->result;
     Finish(timeline, queue.TakeHead(), result, now);
   }
+  if (timeline.spec.one_job && timeline.results.ended() > 0 && timeline.usable() != nullptr) {
+    DestroyedQueue closed = std::move(*timeline.usable()).Destroy();
+    timeline.state.emplace<DestroyedQueue>(std::move(closed));
+  }
   DestroyedQueue* destroyed = timeline.destroyed();
   if (destroyed != nullptr && destroyed->drained()) Deactivate(timeline, *destroyed);
 }
@@ -384,7 +381,7 @@ void Scheduler::Finish(Timeline& timeline, Ref<Job> job, const Result& result, h
   job->times.ended = now;
   job->result = result;
   if (result.outcome != Outcome::kOk && result.root.context == 0) job->result.root = job->point();
-  timeline.results.End(job->result);
+  timeline.results.End(timeline.id(), job->result);
   finished_.PushBack(std::move(job));
   while (Wait* wait = timeline.TakeMetWaiter()) {
     Timeline& dependant = wait->job->timeline();

@@ -38,8 +38,7 @@ class Scheduler {
   // ---- Inputs.
   void AddQueue(Ref<Timeline> queue);
   // An armed job, whose seqno follows that of the queue's last one. A job for a queue that is banned ends with
-  // kCancelled in its turn, and one for an inactive queue at once. A closed queue with jobs on the device gets no more:
-  // its owner closes it behind its last job.
+  // kCancelled in its turn. A closed queue gets no more: its owner closes it behind its last job.
   void Add(Ref<Job> job, hw::Nanos now);
   // The end of the oldest job of a queue on the device. A fault or a hang bans the queue.
   void OnCompletion(const hw::Completion& completion, hw::Nanos now);
@@ -84,7 +83,7 @@ class Scheduler {
   Job* NextToRun(hw::Nanos now);
   // A queue whose context is to be taken off the device, with `cancel_status` for its oldest job.
   Timeline* NextToCancel();
-  // Jobs that have ended, in the order in which they did. Their waits were dropped.
+  // Jobs that have ended, in the order in which they did.
   Ref<Job> NextFinished();
   // A queue that was banned; the cause is its `doom`.
   Timeline* NextBanned();

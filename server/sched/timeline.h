@@ -28,6 +28,8 @@ struct QueueSpec {
   ContextId context = 0;
   // Points are signalled by a client, not by a device.
   bool is_host = false;
+  // Closes by itself when its first job has ended.
+  bool one_job = false;
   // Batches of a job, one for each ring of a fixed set: a queue never runs on another set, so that its points end in
   // order. 1 to hw::kBatchesPerJobMax.
   uint32_t width = 1;

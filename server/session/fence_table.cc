@@ -1,6 +1,7 @@
 #include "server/session/fence_table.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/common/errors.h"
@@ -8,15 +9,28 @@
 namespace xeq::session {
 namespace {
 
-using sched::Outcome;
 using PointState = sched::PointResults::State;
 
-// Ends for which each job of a queue names itself. Kept without the name, so that neighbours share a range.
-bool NamesItself(const sched::Point& point, const sched::Result& result) {
-  return result.root == point && (result.outcome == Outcome::kCancelled || result.outcome == Outcome::kDeviceLost);
+}  // namespace
+
+std::shared_ptr<FenceWait> MetWaits::TakeFirst() {
+  if (first_ == nullptr) return nullptr;
+  FenceWait* wait = first_;
+  first_ = wait->next_met_;
+  return std::move(wait->self_);
 }
 
-}  // namespace
+void MetWaits::Add(FenceWait& wait) {
+  wait.next_met_ = nullptr;
+  (first_ == nullptr ? first_ : last_->next_met_) = &wait;
+  last_ = &wait;
+}
+
+FenceTable::~FenceTable() {
+  for (auto& [id, context] : contexts_) {
+    while (context->waits_head != nullptr) CancelWait(*context->waits_head->wait);
+  }
+}
 
 Context& FenceTable::Add(sched::Ref<sched::Timeline> timeline) {
   const sched::ContextId id = timeline->id();
@@ -28,9 +42,13 @@ Context* FenceTable::Find(sched::ContextId id) {
   return found == contexts_.end() ? nullptr : found->second.get();
 }
 
-void FenceTable::Close(Context& context) {
+void FenceTable::MarkClosed(Context& context) {
   context.closed = true;
   ++closing_;
+}
+
+void FenceTable::Close(Context& context) {
+  MarkClosed(context);
   BuryIfUnused(context);
 }
 
@@ -49,7 +67,6 @@ absl::StatusOr<FenceStatus> FenceTable::Status(const sched::Point& point, Field 
       break;
     case PointState::kFailed:
       status.state = FenceState::kFailed;
-      if (status.result.root.seqno == 0) status.result.root = point;
       break;
     case PointState::kForgotten:
       return FenceForgotten(absl::StrCat(field(), "seqno"), point.context, point.seqno);
@@ -73,68 +90,92 @@ absl::Status FenceTable::Statuses(const FenceWait& wait, std::vector<FenceStatus
 
 absl::StatusOr<bool> FenceTable::StartWait(FenceWait& wait) {
   if (wait.state_ == FenceWait::State::kCancelled) return true;
-  std::vector<FenceStatus> statuses;
-  bool met = false;
-  if (absl::Status status = Statuses(wait, statuses, met); !status.ok()) return status;
+  // Points of one context end in order, so one of them decides: the latest, or for kAny the earliest.
+  size_t pending = 0;
+  for (size_t i = 0; i < wait.points().size(); ++i) {
+    const sched::Point& point = wait.points()[i];
+    const absl::StatusOr<FenceStatus> status = Status(point, [&] { return absl::StrCat("fences[", i, "]."); });
+    if (!status.ok()) {
+      wait.entries_.clear();
+      return status.status();
+    }
+    if (status->state != FenceState::kPending) continue;
+    ++pending;
+    Context* context = Find(point.context);
+    auto same = std::find_if(wait.entries_.begin(), wait.entries_.end(),
+                             [&](const WaitEntry& entry) { return entry.context == context; });
+    if (same == wait.entries_.end()) {
+      wait.entries_.push_back({context, point.seqno, &wait});
+    } else if ((same->seqno < point.seqno) == (wait.mode() == FenceWait::Mode::kAll)) {
+      same->seqno = point.seqno;
+    }
+  }
+  const bool met = wait.mode() == FenceWait::Mode::kAll ? pending == 0 : pending < wait.points().size();
+  if (met || waiters_ >= waiters_max_) wait.entries_.clear();
   if (met) {
     wait.state_ = FenceWait::State::kMet;
     return true;
   }
-  if (waiters_.size() >= waiters_max_) return LimitReachedForNow("waiters_max", waiters_max_, waiters_.size());
-  // Points of one context end in order, so one of them decides: the latest, or for kAny the earliest.
-  for (const FenceStatus& status : statuses) {
-    if (status.state != FenceState::kPending) continue;
-    Context* context = Find(status.point.context);
-    auto same = std::find_if(wait.entries_.begin(), wait.entries_.end(),
-                             [&](const auto& entry) { return entry.first == context; });
-    if (same == wait.entries_.end()) {
-      wait.entries_.emplace_back(context, context->waits.emplace(status.point.seqno, &wait));
-    } else if ((same->second->first < status.point.seqno) == (wait.mode() == FenceWait::Mode::kAll)) {
-      context->waits.erase(same->second);
-      same->second = context->waits.emplace(status.point.seqno, &wait);
-    }
-  }
+  if (waiters_ >= waiters_max_) return LimitReachedForNow("waiters_max", waiters_max_, waiters_);
+  for (WaitEntry& entry : wait.entries_) Link(entry);
   wait.remaining_ = wait.mode() == FenceWait::Mode::kAll ? wait.entries_.size() : 1;
   wait.state_ = FenceWait::State::kWaiting;
-  waiters_.emplace(&wait, wait.shared_from_this());
+  wait.self_ = wait.shared_from_this();
+  ++waiters_;
   return false;
 }
 
 bool FenceTable::CancelWait(FenceWait& wait) {
+  // Let go of at the end: it may be the last.
+  std::shared_ptr<FenceWait> last;
   const bool was_waiting = wait.state_ == FenceWait::State::kWaiting;
   if (was_waiting) {
     Unregister(wait);
-    waiters_.erase(&wait);
+    last = std::move(wait.self_);
+    --waiters_;
   }
   if (wait.state_ != FenceWait::State::kMet) wait.state_ = FenceWait::State::kCancelled;
   return was_waiting;
 }
 
+void FenceTable::Link(WaitEntry& entry) {
+  // From the back: later calls mostly wait for later points.
+  Context& context = *entry.context;
+  WaitEntry* after = context.waits_tail;
+  while (after != nullptr && after->seqno > entry.seqno) after = after->previous;
+  entry.previous = after;
+  entry.next = after == nullptr ? context.waits_head : after->next;
+  (after == nullptr ? context.waits_head : after->next) = &entry;
+  (entry.next == nullptr ? context.waits_tail : entry.next->previous) = &entry;
+}
+
+void FenceTable::Unlink(WaitEntry& entry) {
+  Context& context = *entry.context;
+  (entry.previous == nullptr ? context.waits_head : entry.previous->next) = entry.next;
+  (entry.next == nullptr ? context.waits_tail : entry.next->previous) = entry.previous;
+  entry.context = nullptr;
+}
+
 void FenceTable::Unregister(FenceWait& wait) {
-  for (auto& [context, entry] : wait.entries_) context->waits.erase(entry);
-  wait.entries_.clear();
+  for (WaitEntry& entry : wait.entries_) {
+    if (entry.context != nullptr) Unlink(entry);
+  }
 }
 
 void FenceTable::End(const sched::Point& point, const sched::Result& result, MetWaits& met) {
   Context& context = *Find(point.context);
-  if (NamesItself(point, result)) {
-    sched::Result kept = result;
-    kept.root.seqno = 0;
-    context.results.End(kept);
-  } else {
-    context.results.End(result);
-  }
-  while (!context.waits.empty() && context.waits.begin()->first <= point.seqno) {
-    FenceWait& wait = *context.waits.begin()->second;
-    std::erase_if(wait.entries_, [&](const auto& entry) { return entry.first == &context; });
-    context.waits.erase(context.waits.begin());
+  context.results.End(context.id, result);
+  while (context.waits_head != nullptr && context.waits_head->seqno <= point.seqno) {
+    FenceWait& wait = *context.waits_head->wait;
+    Unlink(*context.waits_head);
     if (--wait.remaining_ > 0) continue;
     Unregister(wait);
     wait.state_ = FenceWait::State::kMet;
-    auto waiter = waiters_.find(&wait);
-    met.push_back(std::move(waiter->second));
-    waiters_.erase(waiter);
+    --waiters_;
+    met.Add(wait);
   }
+  // The scheduler closes it too.
+  if (!context.closed && context.timeline->spec.one_job) MarkClosed(context);
   BuryIfUnused(context);
 }
 
@@ -148,11 +189,10 @@ void FenceTable::BuryIfUnused(Context& context) {
   // DeviceLoop::Stop closes queues whose handles are still there, and tells of jobs that were armed meanwhile.
   if (!context.closed || !context.inactive || context.results.ended() < context.armed) return;
   --closing_;
+  Tombstones& tombstones = context.timeline->spec.one_job ? one_job_tombstones_ : tombstones_;
   context.timeline.reset();
-  tombstones_.push_back(context.id);
-  if (tombstones_.size() <= tombstones_max_) return;
-  contexts_.erase(tombstones_.front());
-  tombstones_.pop_front();
+  contexts_.erase(std::exchange(tombstones.ids[tombstones.oldest], context.id));
+  tombstones.oldest = (tombstones.oldest + 1) % tombstones.ids.size();
 }
 
 }  // namespace xeq::session

@@ -3,15 +3,11 @@
 #define XEQ_SERVER_SESSION_FENCE_TABLE_H_
 
 #include <cstdint>
-#include <deque>
-#include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -32,6 +28,16 @@ struct FenceStatus {
 };
 
 class FenceWait;
+struct Context;
+
+// A point that a wait still waits for, on the list of its context.
+struct WaitEntry {
+  Context* context = nullptr;
+  uint64_t seqno = 0;
+  FenceWait* wait = nullptr;
+  WaitEntry* previous = nullptr;
+  WaitEntry* next = nullptr;
+};
 
 // One timeline as the session knows it. `armed` runs ahead of the scheduler, `results` behind it.
 struct Context {
@@ -45,14 +51,13 @@ struct Context {
   // Points after `armed` that the call which holds the lock is about to arm.
   uint32_t planned = 0;
   sched::PointResults results{kRangesMax};
-  // Closes by itself when its last point has ended.
-  bool closes_when_idle = false;
   // The handle is gone.
   bool closed = false;
   // The scheduler has nothing left to tell of it, but for jobs that were armed when it was closed by DeviceLoop::Stop.
   bool inactive = false;
-  // By seqno.
-  std::multimap<uint64_t, FenceWait*> waits;
+  // By seqno, the earliest first.
+  WaitEntry* waits_head = nullptr;
+  WaitEntry* waits_tail = nullptr;
 
   static constexpr size_t kRangesMax = 32;
 };
@@ -61,7 +66,10 @@ struct Context {
 class FenceWait : public std::enable_shared_from_this<FenceWait> {
  public:
   enum class Mode : uint8_t { kAll, kAny };
-  FenceWait(std::vector<sched::Point> points, Mode mode) : points_(std::move(points)), mode_(mode) {}
+  // Takes all memory that the wait needs.
+  FenceWait(std::vector<sched::Point> points, Mode mode) : points_(std::move(points)), mode_(mode) {
+    entries_.reserve(points_.size());
+  }
   FenceWait(const FenceWait&) = delete;
   FenceWait& operator=(const FenceWait&) = delete;
   virtual ~FenceWait() = default;
@@ -75,6 +83,7 @@ class FenceWait : public std::enable_shared_from_this<FenceWait> {
 
  private:
   friend class FenceTable;
+  friend class MetWaits;
   friend class Session;
   enum class State : uint8_t { kNew, kWaiting, kMet, kCancelled };
 
@@ -83,15 +92,44 @@ class FenceWait : public std::enable_shared_from_this<FenceWait> {
   // Guarded by the lock of the session.
   State state_ = State::kNew;
   size_t remaining_ = 0;
-  // One for each context whose point has not ended.
-  std::vector<std::pair<Context*, std::multimap<uint64_t, FenceWait*>::iterator>> entries_;
+  // One for each context; those whose point has not ended are on its list. Never moves.
+  std::vector<WaitEntry> entries_;
+  // Itself, while the table keeps it.
+  std::shared_ptr<FenceWait> self_;
+  FenceWait* next_met_ = nullptr;
+};
+
+// Waits that are met and have not been told, in the order in which they were. Takes no memory.
+class MetWaits {
+ public:
+  MetWaits() = default;
+  MetWaits(const MetWaits&) = delete;
+  MetWaits& operator=(const MetWaits&) = delete;
+  ~MetWaits() {
+    while (TakeFirst() != nullptr) {
+    }
+  }
+  bool empty() const { return first_ == nullptr; }
+  // Null when there is none.
+  std::shared_ptr<FenceWait> TakeFirst();
+
+ private:
+  friend class FenceTable;
+  void Add(FenceWait& wait);
+
+  FenceWait* first_ = nullptr;
+  FenceWait* last_ = nullptr;
 };
 
 // Not thread-safe: a session has it behind its lock.
 class FenceTable {
  public:
   FenceTable(uint32_t waiters_max, size_t tombstones_max)
-      : waiters_max_(waiters_max), tombstones_max_(tombstones_max) {}
+      : waiters_max_(waiters_max), tombstones_(tombstones_max), one_job_tombstones_(tombstones_max) {}
+  FenceTable(const FenceTable&) = delete;
+  FenceTable& operator=(const FenceTable&) = delete;
+  // Cancels the waits.
+  ~FenceTable();
 
   // ---- Contexts. Pointers to them stay until Remove, or until they are a tombstone too many.
   Context& Add(sched::Ref<sched::Timeline> timeline);
@@ -112,31 +150,41 @@ class FenceTable {
   // ---- Waits.
   // The statuses of the points, in their order, and whether the mode is met by now.
   absl::Status Statuses(const FenceWait& wait, std::vector<FenceStatus>& statuses, bool& met);
-  // True: the mode is met by now, or the wait was cancelled before. False: OnMet will be called. The statuses of
-  // Statuses, and RESOURCE_EXHAUSTED: waiters_max.
+  // True: the mode is met by now, or the wait was cancelled before. False: it is kept until it comes out of End. The
+  // statuses of Statuses, and RESOURCE_EXHAUSTED: waiters_max. Takes no memory unless it refuses.
   absl::StatusOr<bool> StartWait(FenceWait& wait);
   // OnMet will not be called after this, unless that was under way. True: the wait was waiting.
   bool CancelWait(FenceWait& wait);
-  size_t waiters() const { return waiters_.size(); }
+  size_t waiters() const { return waiters_; }
 
-  // ---- What the scheduler tells. Outputs are appended to.
-  using MetWaits = absl::InlinedVector<std::shared_ptr<FenceWait>, 8>;
-  // Ends the next point of a context.
+  // ---- What the scheduler tells. Takes no memory.
+  // Ends the next point of a context. Waits that this meets are added to `met`.
   void End(const sched::Point& point, const sched::Result& result, MetWaits& met);
   void OnInactive(sched::ContextId id);
 
  private:
-  void Unregister(FenceWait& wait);
-  // Keeps the fences of a context that has neither handle nor timeline any more, among so many others. May free it.
+  // A ring of ids; 0 where there is none yet.
+  struct Tombstones {
+    explicit Tombstones(size_t max) : ids(max) {}
+    std::vector<sched::ContextId> ids;
+    size_t oldest = 0;
+  };
+
+  static void Link(WaitEntry& entry);
+  static void Unlink(WaitEntry& entry);
+  static void Unregister(FenceWait& wait);
+  void MarkClosed(Context& context);
+  // Keeps the fences of a context that has neither handle nor timeline any more, as one of the last such. May free it.
   void BuryIfUnused(Context& context);
 
   const uint32_t waiters_max_;
-  const size_t tombstones_max_;
+  size_t waiters_ = 0;
   size_t closing_ = 0;
   absl::flat_hash_map<sched::ContextId, std::unique_ptr<Context>> contexts_;
-  // Forgotten by the scheduler and without a handle, the oldest first.
-  std::deque<sched::ContextId> tombstones_;
-  absl::flat_hash_map<FenceWait*, std::shared_ptr<FenceWait>> waiters_;
+  // Forgotten by the scheduler and without a handle. Those of one job apart: a client may make many of them, which must
+  // not push out its queues.
+  Tombstones tombstones_;
+  Tombstones one_job_tombstones_;
 };
 
 }  // namespace xeq::session

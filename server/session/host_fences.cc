@@ -36,6 +36,7 @@ absl::Status Session::DestroyHostTimeline(uint64_t timeline) {
 
 absl::StatusOr<sched::Point> Session::ArmHostFence(uint64_t timeline, uint32_t expires_ms, hw::Nanos now) {
   sched::Point point;
+  auto job = sched::MakeRef<sched::Job>(now + expires_ms * hw::kNanosPerMilli);
   {
     hw::MutexLock lock(mutex_);
     if (absl::Status status = CheckOpen(); !status.ok()) return status;
@@ -43,7 +44,7 @@ absl::StatusOr<sched::Point> Session::ArmHostFence(uint64_t timeline, uint32_t e
     if (found == host_timelines_.end()) return TimelineNotFound("timeline", timeline);
     if (absl::Status status = CheckQuota(1); !status.ok()) return status;
     Context& context = *found->second;
-    auto job = sched::MakeRef<sched::Job>(context.timeline, now + expires_ms * hw::kNanosPerMilli);
+    job->PutOn(context.timeline);
     absl::StatusOr<sched::Ticket> ticket = loop_.Reserve(1);
     if (!ticket.ok()) return FromReserve(ticket.status());
     point = ArmAndPost(*ticket, std::move(job), context, now);
@@ -53,15 +54,22 @@ absl::StatusOr<sched::Point> Session::ArmHostFence(uint64_t timeline, uint32_t e
 }
 
 absl::Status Session::SignalHostFence(const sched::Point& point, bool failed) {
-  hw::MutexLock lock(mutex_);
-  if (absl::Status status = CheckOpen(); !status.ok()) return status;
-  auto found = host_timelines_.find(point.context);
-  if (found == host_timelines_.end()) return TimelineNotFound("fence.context", point.context);
-  const Context& context = *found->second;
-  if (point.seqno == 0 || point.seqno > context.armed) {
-    return FenceNeverArmed("fence.seqno", point.context, point.seqno, context.armed);
+  sched::Ref<sched::Timeline> timeline;
+  {
+    hw::MutexLock lock(mutex_);
+    if (absl::Status status = CheckOpen(); !status.ok()) return status;
+    auto found = host_timelines_.find(point.context);
+    if (found == host_timelines_.end()) return TimelineNotFound("fence.context", point.context);
+    const Context& context = *found->second;
+    if (point.seqno == 0 || point.seqno > context.armed) {
+      return FenceNeverArmed("fence.seqno", point.context, point.seqno, context.armed);
+    }
+    timeline = context.timeline;
   }
-  loop_.PostSignal(context.timeline, point.seqno, failed ? sched::Outcome::kHostError : sched::Outcome::kOk);
+  absl::StatusOr<sched::Ticket> ticket = loop_.Reserve(1);
+  if (!ticket.ok()) return FromReserve(ticket.status());
+  loop_.PostSignal(*ticket, std::move(timeline), point.seqno,
+                   failed ? sched::Outcome::kHostError : sched::Outcome::kOk);
   return absl::OkStatus();
 }
 

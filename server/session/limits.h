@@ -27,7 +27,8 @@ inline constexpr size_t kJobsPerSubmitMax = 1024;
 inline constexpr size_t kWaitsPerJobMax = 64;
 // Fences of one WaitFences.
 inline constexpr size_t kWaitsPerCallMax = 1024;
-// Queues and VMs that are gone and whose fences can still be asked for; beyond that the oldest is forgotten.
+// Queues and VMs that are gone and whose fences can still be asked for, and as many combined fences that have ended;
+// beyond that the oldest is forgotten.
 inline constexpr size_t kTombstonesMax = 1024;
 
 inline constexpr uint32_t kLeaseMsMin = 1'000;

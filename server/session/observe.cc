@@ -8,22 +8,20 @@
 namespace xeq::session {
 
 void Session::OnFinished(absl::Span<sched::Job* const> jobs) {
-  FenceTable::MetWaits met;
+  MetWaits met;
   Watches watches;
   {
     hw::MutexLock lock(mutex_);
     for (sched::Job* job : jobs) {
       events_.Append({job->point(), job->result, job->times});
-      Context& context = *fences_.Find(job->point().context);
-      const bool closes = context.closes_when_idle && !context.closed;
       fences_.End(job->point(), job->result, met);
-      if (closes) CloseContext(context);
     }
     jobs_in_flight_ -= jobs.size();
     TakeIdleWatches(watches);
   }
-  for (const std::shared_ptr<FenceWait>& wait : met) wait->OnMet();
-  if (!met.empty()) recorder_.OnWaiters(-static_cast<int>(met.size()));
+  int told = 0;
+  for (; const std::shared_ptr<FenceWait> wait = met.TakeFirst(); ++told) wait->OnMet();
+  if (told > 0) recorder_.OnWaiters(-told);
   Tell(watches);
 }
 

@@ -141,12 +141,13 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   // A job on its way from a request to the scheduler.
   struct Planned {
     sched::Ref<sched::Job> job;
-    Context* context;
-    hw::EngineClass engine_class;
+    Context* context = nullptr;
+    hw::EngineClass engine_class = hw::EngineClass::kRender;
   };
   using Plan = absl::InlinedVector<Planned, 4>;
   // A timeline for one fence, of which `points` says what it waits for.
-  absl::StatusOr<Planned> PlanCombined(absl::Span<const sched::Point> points) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status PlanCombined(absl::Span<const sched::Point> points, Planned& planned)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Status CheckOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckClosing(absl::string_view limit, uint32_t max) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -162,14 +163,13 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   uint32_t EnginesFrom(hw::EngineClass engine_class, uint16_t instance) const;
 
   absl::Status CheckQuota(size_t jobs) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Puts the job with the index plan.size() at the end of the plan. Changes nothing that clients see.
-  absl::Status PlanJob(const JobSpec& spec, absl::Span<sched::Point> points, Plan& plan)
+  // Finds the queue and the waits of the job with the index. Changes nothing that clients see.
+  absl::Status PlanJob(const JobSpec& spec, size_t index, absl::Span<sched::Point> points, Planned& planned)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  struct Resolved;
-  // For a job of the context `own` behind those whose points are `earlier`; `job` is its index in Submit.
-  absl::StatusOr<Resolved> ResolveWaits(absl::Span<const InFence> waits, sched::ContextId own,
-                                        absl::Span<const sched::Point> earlier, std::optional<size_t> job)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Gives a job of the context `own` the in-fences that have not ended, or the failure of one that has. The points
+  // `earlier` are those of the jobs in front of it in Submit, where it has the index `index`.
+  absl::Status ResolveWaits(absl::Span<const InFence> waits, const Context& own, absl::Span<const sched::Point> earlier,
+                            std::optional<size_t> index, sched::Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The point of no return.
   sched::Point ArmAndPost(sched::Ticket& ticket, sched::Ref<sched::Job> job, Context& context, hw::Nanos now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

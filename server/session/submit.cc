@@ -14,14 +14,6 @@ constexpr uint64_t kVaLimit = uint64_t{1} << hw::kVaBits;
 
 }  // namespace
 
-// What is left of a job's in-fences.
-struct Session::Resolved {
-  // Those that have not ended.
-  std::vector<sched::Wait> waits;
-  // Not kOk: one of the others has failed, and so will the job in its turn.
-  sched::Result failure;
-};
-
 absl::Status Session::CheckQuota(size_t jobs) const {
   const uint32_t max = options_.limits.jobs_in_flight_max;
   if (jobs_in_flight_ + jobs <= max) return absl::OkStatus();
@@ -30,56 +22,56 @@ absl::Status Session::CheckQuota(size_t jobs) const {
                     : LimitReachedForNow("jobs_in_flight_max", max, jobs_in_flight_);
 }
 
-absl::StatusOr<Session::Resolved> Session::ResolveWaits(absl::Span<const InFence> waits, sched::ContextId own,
-                                                        absl::Span<const sched::Point> earlier,
-                                                        std::optional<size_t> job) {
-  Resolved resolved;
-  if (!waits.empty()) resolved.waits.reserve(waits.size());
-  // Alternatives count as one wait, the one with the number `index` of the request.
-  for (size_t first = 0, end = 0, index = 0; first < waits.size(); first = end, ++index) {
+absl::Status Session::ResolveWaits(absl::Span<const InFence> waits, const Context& own,
+                                   absl::Span<const sched::Point> earlier, std::optional<size_t> index,
+                                   sched::Job& job) {
+  const auto prefix = [&] { return index ? absl::StrCat("jobs[", *index, "].") : std::string(); };
+  sched::Result failure;
+  // Alternatives count as one wait, the one with the number `number` of the request.
+  for (size_t first = 0, end = 0, number = 0; first < waits.size(); first = end, ++number) {
     end = first + 1;
     while (waits[first].any_of != 0 && end < waits.size() && waits[end].any_of == waits[first].any_of) ++end;
-    const size_t pending_before = resolved.waits.size();
+    const size_t waits_before = job.waits().size();
     bool met = false;
-    std::optional<sched::Result> failure;
+    std::optional<sched::Result> failed;
     for (size_t i = first; i < end; ++i) {
       const InFence& wait = waits[i];
-      const auto field = [&](absl::string_view last) {
-        return absl::StrCat(job ? absl::StrCat("jobs[", *job, "].") : "", "waits[", index, "].", last);
-      };
-      if (wait.job && *wait.job >= earlier.size()) return WaitNotEarlier(field("job"), *wait.job, earlier.size());
+      if (wait.job && *wait.job >= earlier.size()) {
+        return WaitNotEarlier(absl::StrCat(prefix(), "waits[", number, "].job"), *wait.job, earlier.size());
+      }
       const sched::Point point = wait.job ? earlier[*wait.job] : wait.point;
-      const absl::StatusOr<FenceStatus> status =
-          fences_.Status(point, [&] { return field(wait.any_of != 0 ? "any_of." : "fence."); });
+      const absl::StatusOr<FenceStatus> status = fences_.Status(point, [&] {
+        const std::string alternative = wait.any_of == 0 ? "fence." : absl::StrCat("any_of.fences[", i - first, "].");
+        return absl::StrCat(prefix(), "waits[", number, "].", alternative);
+      });
       if (!status.ok()) return status.status();
-      if (status->state == FenceState::kPending && point.context != own) {
-        sched::Ref<sched::Timeline>& timeline = fences_.Find(point.context)->timeline;
-        resolved.waits.emplace_back(timeline, point.seqno, wait.on_error, wait.any_of);
-      } else if (point.context != own && sched::IsFailure(status->result.outcome)) {
-        if (!failure) failure = status->result;
+      if (status->state == FenceState::kPending && point.context != own.id) {
+        job.AddWait({fences_.Find(point.context)->timeline, point.seqno, wait.on_error, wait.any_of});
+      } else if (point.context != own.id && sched::IsFailure(status->result.outcome)) {
+        if (!failed) failed = status->result;
       } else {
         // It has ended; or the order of the queue meets it.
         met = true;
       }
     }
-    const bool pending = resolved.waits.size() > pending_before;
+    const bool pending = job.waits().size() > waits_before;
     if (met) {
-      resolved.waits.erase(resolved.waits.begin() + static_cast<std::ptrdiff_t>(pending_before), resolved.waits.end());
+      job.DropWaitsFrom(waits_before);
     } else if (!pending && waits[first].on_error != sched::WaitErrorPolicy::kRun &&
-               resolved.failure.outcome == sched::Outcome::kOk) {
+               failure.outcome == sched::Outcome::kOk) {
       // The first one counts, as with the scheduler.
       const bool skip = waits[first].on_error == sched::WaitErrorPolicy::kSkip;
-      resolved.failure = *failure;
-      resolved.failure.outcome = skip ? sched::Outcome::kSkipped : sched::Outcome::kDependencyFailed;
+      failure = *failed;
+      failure.outcome = skip ? sched::Outcome::kSkipped : sched::Outcome::kDependencyFailed;
     }
   }
-  // It will not run whatever the others come to.
-  if (resolved.failure.outcome != sched::Outcome::kOk) resolved.waits.clear();
-  return resolved;
+  // It will not run whatever the others come to. Until it is posted the job is ours.
+  job.result = failure;
+  if (failure.outcome != sched::Outcome::kOk) job.DropWaitsFrom(0);
+  return absl::OkStatus();
 }
 
-absl::Status Session::PlanJob(const JobSpec& spec, absl::Span<sched::Point> points, Plan& plan) {
-  const size_t index = plan.size();
+absl::Status Session::PlanJob(const JobSpec& spec, size_t index, absl::Span<sched::Point> points, Planned& planned) {
   const auto field = [&](absl::string_view name) { return absl::StrCat("jobs[", index, "].", name); };
   Queue* queue = queues_.Find(spec.queue);
   if (queue == nullptr) return QueueNotFound(field("queue"), spec.queue);
@@ -89,13 +81,12 @@ absl::Status Session::PlanJob(const JobSpec& spec, absl::Span<sched::Point> poin
     return FieldLengthOutOfRange(field("batch_addresses"), spec.batches.size(), width, width);
   }
   Context& context = *queue->context;
-  absl::StatusOr<Resolved> resolved = ResolveWaits(spec.waits, context.id, points.first(index), index);
-  if (!resolved.ok()) return resolved.status();
-  auto job = sched::MakeRef<sched::Job>(context.timeline, spec.batches, std::move(resolved->waits));
-  // Until it is posted the job is ours.
-  job->result = resolved->failure;
+  absl::Status status = ResolveWaits(spec.waits, context, points.first(index), index, *planned.job);
+  if (!status.ok()) return status;
+  planned.job->PutOn(context.timeline);
+  planned.context = &context;
+  planned.engine_class = queue->spec.engine_class;
   points[index] = {context.id, context.armed + ++context.planned};
-  plan.push_back({std::move(job), &context, queue->spec.engine_class});
   return absl::OkStatus();
 }
 
@@ -106,51 +97,61 @@ sched::Point Session::ArmAndPost(sched::Ticket& ticket, sched::Ref<sched::Job> j
   return {context.id, context.armed};
 }
 
-absl::StatusOr<Session::Planned> Session::PlanCombined(absl::Span<const sched::Point> points) {
+absl::Status Session::PlanCombined(absl::Span<const sched::Point> points, Planned& planned) {
   sched::QueueSpec spec;
   spec.context = loop_.NewContext();
+  spec.one_job = true;
   spec.causes_max = 1;
   absl::StatusOr<Context*> context = AddContext(std::move(spec), nullptr);
   if (!context.ok()) return context.status();
-  (*context)->closes_when_idle = true;
-  std::vector<sched::Wait> waits;
-  waits.reserve(points.size());
-  // A number for each, so that a later point of a queue does not stand for an earlier one that failed.
+  planned.context = *context;
+  uint16_t number = 0;
   for (const sched::Point& point : points) {
-    const auto alone = static_cast<uint16_t>(waits.size() + 1);
-    waits.emplace_back(fences_.Find(point.context)->timeline, point.seqno, sched::WaitErrorPolicy::kFail, alone);
+    // A number for each: no two are to be compared, and folded, since each one's failure counts.
+    const auto& timeline = fences_.Find(point.context)->timeline;
+    planned.job->AddWait({timeline, point.seqno, sched::WaitErrorPolicy::kFail, ++number});
   }
-  return Planned{
-      sched::MakeRef<sched::Job>((*context)->timeline, absl::Span<const uint64_t>(), std::move(waits)), *context, {}};
+  planned.job->PutOn((*context)->timeline);
+  return absl::OkStatus();
 }
 
 absl::Status Session::Submit(absl::Span<const JobSpec> specs, hw::Nanos now, absl::Span<sched::Point> points,
                              sched::Point* combined) {
+  const size_t jobs = specs.size() + (combined != nullptr ? 1 : 0);
+  // All memory is taken in front of the lock, on which the ends of jobs wait.
+  Plan plan(jobs);
+  for (size_t i = 0; i < specs.size(); ++i) {
+    plan[i].job = sched::MakeRef<sched::Job>(specs[i].batches, specs[i].waits.size());
+  }
+  if (combined != nullptr) plan.back().job = sched::MakeRef<sched::Job>(absl::Span<const uint64_t>(), specs.size());
   std::array<uint32_t, hw::kEngineClassCount> armed{};
   bool bypass = false;
   {
     hw::MutexLock lock(mutex_);
     if (absl::Status status = CheckOpen(); !status.ok()) return status;
-    const size_t jobs = specs.size() + (combined != nullptr ? 1 : 0);
     if (absl::Status status = CheckQuota(jobs); !status.ok()) return status;
-    Plan plan;
-    plan.reserve(specs.size());
     const absl::Cleanup no_more_planned = [&] {
-      for (Planned& planned : plan) planned.context->planned = 0;
+      for (Planned& planned : plan) {
+        if (planned.context != nullptr) planned.context->planned = 0;
+      }
     };
-    for (const JobSpec& spec : specs) {
-      if (absl::Status status = PlanJob(spec, points, plan); !status.ok()) return status;
+    for (size_t i = 0; i < specs.size(); ++i) {
+      if (absl::Status status = PlanJob(specs[i], i, points, plan[i]); !status.ok()) return status;
     }
     absl::StatusOr<sched::Ticket> ticket = loop_.Reserve(jobs);
     if (!ticket.ok()) return FromReserve(ticket.status());
-    absl::StatusOr<Planned> join = absl::CancelledError();
-    if (combined != nullptr && !(join = PlanCombined(points)).ok()) return join.status();
+    if (combined != nullptr) {
+      if (absl::Status status = PlanCombined(points, plan.back()); !status.ok()) return status;
+    }
     for (Planned& planned : plan) {
-      ArmAndPost(*ticket, std::move(planned.job), *planned.context, now);
+      const sched::Point point = ArmAndPost(*ticket, std::move(planned.job), *planned.context, now);
+      if (planned.context->timeline->spec.one_job) {
+        *combined = point;
+        continue;
+      }
       ++armed[static_cast<size_t>(planned.engine_class)];
       bypass = bypass || planned.context->timeline->spec.bypass;
     }
-    if (combined != nullptr) *combined = ArmAndPost(*ticket, std::move(join->job), *join->context, now);
   }
   loop_.Run(bypass);
   for (size_t i = 0; i < armed.size(); ++i) {
@@ -189,6 +190,7 @@ absl::StatusOr<sched::Point> Session::Map(const MapSpec& spec) {
   }
   auto op = loop_.device().PrepareBind(std::move(hw_vm), bind);
   if (!op.ok()) return FromDevice(op.status());
+  auto job = sched::MakeRef<sched::Job>(*std::move(op), spec.waits.size());
 
   sched::Point point;
   {
@@ -197,10 +199,9 @@ absl::StatusOr<sched::Point> Session::Map(const MapSpec& spec) {
     const Vm* vm = vms_.Find(spec.vm);
     if (vm == nullptr) return VmNotFound("vm", spec.vm);
     if (absl::Status status = CheckQuota(1); !status.ok()) return status;
-    absl::StatusOr<Resolved> resolved = ResolveWaits(spec.waits, vm->context->id, {}, std::nullopt);
-    if (!resolved.ok()) return resolved.status();
-    auto job = sched::MakeRef<sched::Job>(vm->context->timeline, *std::move(op), std::move(resolved->waits));
-    job->result = resolved->failure;
+    absl::Status status = ResolveWaits(spec.waits, *vm->context, {}, std::nullopt, *job);
+    if (!status.ok()) return status;
+    job->PutOn(vm->context->timeline);
     absl::StatusOr<sched::Ticket> ticket = loop_.Reserve(1);
     if (!ticket.ok()) return FromReserve(ticket.status());
     point = ArmAndPost(*ticket, std::move(job), *vm->context, hw::MonotonicNow());

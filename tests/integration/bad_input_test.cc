@@ -342,7 +342,7 @@ TEST_F(BadInputTest, Submit) {
          for (int i = 0; i < 2; ++i) *any->add_fences() = r.jobs(0).waits(0).fence();
          any->mutable_fences(1)->set_context(77777);
        },
-       kNotFound, "CONTEXT_NOT_FOUND", "jobs[2].waits[1].any_of.context"},
+       kNotFound, "CONTEXT_NOT_FOUND", "jobs[2].waits[1].any_of.fences[1].context"},
       {"any of 64 and another",
        [&](R& r) {
          v1::AnyOf* any = last(r)->add_waits()->mutable_any_of();

@@ -44,7 +44,7 @@ TEST_P(DeviceLoopTest, BindsAreCarriedOut) {
   ASSERT_TRUE(loop_->PostQueue(vm, observer_).ok());
   auto ticket = loop_->Reserve(1);
   ASSERT_TRUE(ticket.ok());
-  auto job = MakeRef<Job>(vm, device_.PrepareBind(nullptr, {}).value());
+  auto job = MakeRef<Job>(vm, device_.PrepareBind(nullptr, {}).value(), std::vector<Wait>());
   job->Arm(1, hw::MonotonicNow());
   loop_->Post(*ticket, std::move(job));
   loop_->Run(bypass_);

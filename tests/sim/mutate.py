@@ -23,9 +23,10 @@ POINTS = "server/sched/point_results.cc"
 # What is broken, where, and how. The text must be there exactly once.
 MUTANTS = [
     ("drop a wake-up", SCHEDULER, "    Unblock(dependant);\n    Touch(dependant);\n", "    Unblock(dependant);\n"),
-    ("fold to the earlier seqno", JOB, "same->seqno < wait.seqno", "same->seqno > wait.seqno"),
-    ("fold to the milder policy", JOB, "Strictness(same->on_error) < Strictness(wait.on_error)",
-     "Strictness(same->on_error) > Strictness(wait.on_error)"),
+    ("fold to the earlier seqno", JOB, "later.seqno > earlier.seqno", "later.seqno < earlier.seqno"),
+    ("fold away a failure that counts", JOB, " && earlier.on_error == WaitErrorPolicy::kRun", ""),
+    ("fold to the milder policy", JOB, "Strictness(later.on_error) >= Strictness(earlier.on_error)",
+     "Strictness(later.on_error) <= Strictness(earlier.on_error)"),
     ("signal before the device has ended the job", SCHEDULER, "    if (queue.oldest() != nullptr) return;\n", ""),
     ("lose a credit", SCHEDULER, "queue.credits_used() + job.credits() > timeline.spec.credits",
      "queue.credits_used() + job.credits() >= timeline.spec.credits + (timeline.spec.credits == 1)"),
@@ -76,6 +77,8 @@ MUTANTS = [
      "destroyed != nullptr && destroyed->head() == nullptr"),
     ("a failed range grows by one", POINTS, "if (range.first > seqno) return State::kOk;",
      "if (range.first > seqno + 1) return State::kOk;"),
+    ("points that share a range share their root", POINTS, "if (result->root.seqno == 0) result->root.seqno = seqno;",
+     "if (result->root.seqno == 0) result->root.seqno = range.first;"),
     ("a point ends one too early", POINTS, "if (seqno > ended_) return State::kPending;",
      "if (seqno > ended_ + 1) return State::kPending;"),
 ]

@@ -1,6 +1,7 @@
 #include "tests/sim/simulation.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
@@ -59,25 +60,27 @@ Outcome OutcomeOf(hw::JobStatus status) {
   return Outcome::kDeviceLost;
 }
 
-// Of several waits on one timeline the latest is enough, and its policy counts; of equals the stricter. Alternatives
-// stand for themselves.
+// Whether `other` makes `wait` needless: a later point of the same timeline, where the failure of the earlier one is
+// nothing to the job, or the same point with a policy that is stricter, or as strict and named before.
+bool MakesNeedless(const OracleWait& other, const OracleWait& wait, bool is_before) {
+  constexpr WaitErrorPolicy kByStrictness[] = {WaitErrorPolicy::kRun, WaitErrorPolicy::kSkip, WaitErrorPolicy::kFail};
+  const auto strictness = [&](const OracleWait& of) {
+    return std::find(std::begin(kByStrictness), std::end(kByStrictness), of.on_error) - std::begin(kByStrictness);
+  };
+  if (other.alternatives || wait.alternatives || other.points[0].context != wait.points[0].context) return false;
+  if (other.points[0].seqno > wait.points[0].seqno) return wait.on_error == WaitErrorPolicy::kRun;
+  if (other.points[0].seqno < wait.points[0].seqno) return false;
+  return strictness(other) > strictness(wait) || (strictness(other) == strictness(wait) && is_before);
+}
+
 void Fold(std::vector<OracleWait>& waits) {
-  std::vector<OracleWait> folded;
-  for (const OracleWait& wait : waits) {
-    auto same = std::find_if(folded.begin(), folded.end(), [&](const OracleWait& other) {
-      return !wait.alternatives && !other.alternatives && other.points[0].context == wait.points[0].context;
-    });
-    if (same == folded.end()) {
-      folded.push_back(wait);
-    } else if (wait.points[0].seqno > same->points[0].seqno) {
-      *same = wait;
-    } else if (wait.points[0].seqno == same->points[0].seqno && wait.on_error != same->on_error) {
-      // Fail before skip before run.
-      const bool fail = wait.on_error == WaitErrorPolicy::kFail || same->on_error == WaitErrorPolicy::kFail;
-      same->on_error = fail ? WaitErrorPolicy::kFail : WaitErrorPolicy::kSkip;
-    }
+  std::vector<OracleWait> kept;
+  for (size_t i = 0; i < waits.size(); ++i) {
+    bool needless = false;
+    for (size_t k = 0; k < waits.size(); ++k) needless |= k != i && MakesNeedless(waits[k], waits[i], k < i);
+    if (!needless) kept.push_back(waits[i]);
   }
-  waits = std::move(folded);
+  waits = std::move(kept);
 }
 
 std::string Name(ContextId context, uint64_t seqno) { return absl::StrCat("{", context, ", ", seqno, "}"); }

@@ -51,7 +51,7 @@ class RecorderTest : public ::testing::Test {
          outcome);
   }
   void RecordBind(const sched::StageTimes& times, sched::Outcome outcome = sched::Outcome::kOk) {
-    Tell(sched::MakeRef<sched::Job>(Queue(), std::make_unique<FakeBind>()), times, outcome);
+    Tell(sched::MakeRef<sched::Job>(Queue(), std::make_unique<FakeBind>(), std::vector<sched::Wait>()), times, outcome);
   }
   const EngineCells& copy() const { return recorder_.engine(EngineClass::kCopy); }
 

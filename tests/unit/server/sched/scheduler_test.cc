@@ -78,11 +78,26 @@ TEST_F(SchedulerTest, WaitsOnOneContextFoldIntoTheLatest) {
   Queue(1);
   Queue(9);
   std::vector<Wait> waits;
-  for (uint64_t seqno : {3, 100, 7, 42}) waits.push_back(On({9, seqno}));
+  for (uint64_t seqno : {3, 100, 7, 42}) waits.push_back(On({9, seqno}, WaitErrorPolicy::kRun));
   waits.push_back(On({1, 5}));
   const auto job = MakeRef<Job>(timelines.at(1), absl::Span<const uint64_t>(), std::move(waits));
   ASSERT_EQ(job->waits().size(), 1u) << "its own queue's order meets the last";
   EXPECT_EQ(job->waits()[0].seqno, 100u);
+}
+
+TEST_F(SchedulerTest, AnEarlierPointWhoseFailureCountsIsNotFoldedAway) {
+  Queue(1);
+  Queue(9, /*credits=*/2);
+  const Point earlier = Submit(9);
+  const Point later = Submit(9);
+  std::vector<Wait> waits;
+  waits.push_back(On(earlier));
+  waits.push_back(On(later, WaitErrorPolicy::kRun));
+  const Point job = Add(MakeRef<Job>(timelines.at(1), absl::Span<const uint64_t>(), std::move(waits)));
+  Complete(9, hw::JobStatus::kPageFault);
+  Complete(9, hw::JobStatus::kCancelled);
+  EXPECT_EQ(ResultOf(job).outcome, Outcome::kDependencyFailed);
+  EXPECT_EQ(ResultOf(job).root, earlier);
 }
 
 TEST_F(SchedulerTest, HigherPriorityStartsFirst) {
@@ -178,15 +193,6 @@ TEST_F(SchedulerTest, IdleQueueIsInactiveAtOnceWhenClosed) {
   Queue(1);
   Close(1);
   EXPECT_THAT(inactive, ElementsAre(1));
-}
-
-TEST_F(SchedulerTest, JobThatComesAfterItsQueueBecameInactiveIsCancelled) {
-  Queue(1);
-  Close(1);
-  const Point late = Submit(1);
-  EXPECT_EQ(ResultOf(late).outcome, Outcome::kCancelled);
-  EXPECT_EQ(ResultOf(late).root, late);
-  EXPECT_EQ(scheduler.jobs(), 0u);
 }
 
 TEST_F(SchedulerTest, WatchdogCancelsOnlyWhoUsedUpTheEngine) {

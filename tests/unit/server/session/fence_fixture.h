@@ -56,9 +56,10 @@ class FenceTableTest : public ::testing::Test {
   static constexpr size_t kTombstonesMax = 2;
 
   // A context with `armed` points.
-  Context& AddContext(sched::ContextId id, uint64_t armed = 0) {
+  Context& AddContext(sched::ContextId id, uint64_t armed = 0, bool one_job = false) {
     sched::QueueSpec spec;
     spec.context = id;
+    spec.one_job = one_job;
     Context& context = table_.Add(sched::MakeRef<sched::Timeline>(spec, nullptr));
     context.armed = armed;
     return context;
@@ -67,7 +68,9 @@ class FenceTableTest : public ::testing::Test {
   // Ends the next point of the context.
   void End(sched::ContextId id, const sched::Result& result = {}) {
     const sched::Point point{id, table_.Find(id)->results.ended() + 1};
-    table_.End(point, result, met_);
+    MetWaits met;
+    table_.End(point, result, met);
+    while (std::shared_ptr<FenceWait> wait = met.TakeFirst()) met_.push_back(std::move(wait));
   }
   // As the scheduler ends a job that failed by itself.
   void Fail(sched::ContextId id, sched::Outcome outcome) {
@@ -96,7 +99,7 @@ class FenceTableTest : public ::testing::Test {
 
   FenceTable table_{kWaitersMax, kTombstonesMax};
   // Everything that came out.
-  FenceTable::MetWaits met_;
+  std::vector<std::shared_ptr<FenceWait>> met_;
 };
 
 }  // namespace xeq::session

@@ -12,17 +12,19 @@
 namespace xeq::sim {
 namespace {
 
-std::string RunOnce(const Script& script, uint64_t* steps) { return Simulation().Run(script, steps); }
+std::string RunOnce(const Shape& shape, const Script& script, uint64_t* steps) {
+  return Simulation(shape).Run(script, steps);
+}
 
 // Leaves out pieces, large ones first, as long as what is left still goes wrong.
-Script Shrink(Script script) {
+Script Shrink(const Shape& shape, Script script) {
   uint64_t ignored = 0;
   for (size_t piece = script.size() / 2; piece > 0; piece /= 2) {
     for (size_t at = 0; at + piece <= script.size();) {
       Script shorter = script;
       const auto first = shorter.begin() + static_cast<std::ptrdiff_t>(at);
       shorter.erase(first, first + static_cast<std::ptrdiff_t>(piece));
-      if (RunOnce(shorter, &ignored).empty()) {
+      if (RunOnce(shape, shorter, &ignored).empty()) {
         at += piece;
       } else {
         script = std::move(shorter);
@@ -38,11 +40,12 @@ int Report(uint64_t seed, const Script& script, std::string error, bool shrink) 
     std::printf("--seed %llu --shrink finds a shorter script\n", static_cast<unsigned long long>(seed));
     return 1;
   }
-  const Script shorter = Shrink(script);
+  const Shape shape = ShapeOf(seed);
+  const Script shorter = Shrink(shape, script);
   uint64_t ignored = 0;
   std::printf("%zu steps are enough:\n", shorter.size());
   for (const Step& step : shorter) std::printf("  %s\n", ToString(step).c_str());
-  std::printf("%s\n", RunOnce(shorter, &ignored).c_str());
+  std::printf("%s\n", RunOnce(shape, shorter, &ignored).c_str());
   return 1;
 }
 
@@ -66,7 +69,7 @@ int main(int argc, char** argv) {
   uint64_t episodes = 0;
   for (uint64_t at = seed; done < steps; ++at, ++episodes) {
     const xeq::sim::Script script = xeq::sim::MakeScript(at, episode);
-    const std::string error = xeq::sim::RunOnce(script, &done);
+    const std::string error = xeq::sim::RunOnce(xeq::sim::ShapeOf(at), script, &done);
     if (!error.empty()) return xeq::sim::Report(at, script, error, shrink);
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

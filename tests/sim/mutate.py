@@ -75,6 +75,8 @@ MUTANTS = [
     ("an innocent job does not get its time again", SCHEDULER, "timeline.running_since = now - verdict.used_ns;", ";"),
     ("inactive while jobs are on the device", SCHEDULER, "destroyed != nullptr && destroyed->drained()",
      "destroyed != nullptr && destroyed->head() == nullptr"),
+    ("a timeline of one job stays", SCHEDULER, "timeline.spec.one_job && timeline.results.ended() > 0",
+     "false && timeline.results.ended() > 0"),
     ("a failed range grows by one", POINTS, "if (range.first > seqno) return State::kOk;",
      "if (range.first > seqno + 1) return State::kOk;"),
     ("points that share a range share their root", POINTS, "if (result->root.seqno == 0) result->root.seqno = seqno;",

@@ -85,6 +85,9 @@ bool Oracle::SettleOne(ContextId context, OracleQueue& queue) {
     }
     return false;
   }
+  if (queue.one_job && queue.ended > 0 && queue.state == OracleQueue::State::kUsable) {
+    queue.state = OracleQueue::State::kClosed;
+  }
   if (queue.state == OracleQueue::State::kClosed && queue.started.empty()) {
     queue.state = OracleQueue::State::kInactive;
     inactive.insert(context);

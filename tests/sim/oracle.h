@@ -41,6 +41,8 @@ struct OracleQueue {
   int priority = 0;
   hw::Nanos timeout = hw::kNever;
   bool host = false;
+  // Closes when its first job has ended.
+  bool one_job = false;
 
   enum class State { kUsable, kClosed, kInactive };
   State state = State::kUsable;

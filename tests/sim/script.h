@@ -16,9 +16,11 @@ struct Step {
     kAddQueue,
     kAddHost,
     kSubmit,
+    kCombine,
     kHostPoint,
     kSignal,
     kComplete,
+    kLoseInterrupt,
     kFault,
     kCarryOutCancel,
     kAdvanceTime,
@@ -38,7 +40,16 @@ struct Step {
 
 using Script = std::vector<Step>;
 
-// `steps` steps of an episode; the same seed gives the same script.
+// How large an episode gets.
+struct Shape {
+  size_t queues_max = 40;
+  // Each has every so many-th queue.
+  uint32_t clients = 4;
+};
+// Every 256th seed is a service with thousands of queues.
+Shape ShapeOf(uint64_t seed);
+
+// `steps` steps of an episode, and those that make its queues; the same seed gives the same script.
 Script MakeScript(uint64_t seed, size_t steps);
 std::string ToString(const Step& step);
 

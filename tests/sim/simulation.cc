@@ -93,7 +93,7 @@ std::string Name(const Result& result) {
 
 }  // namespace
 
-Simulation::Simulation() = default;
+Simulation::Simulation(const Shape& shape) : shape_(shape) {}
 Simulation::~Simulation() = default;
 
 void Simulation::Fail(const std::string& what) {
@@ -126,6 +126,8 @@ void Simulation::Do(const Step& step) {
       return AddQueue(step, step.kind == Kind::kAddHost);
     case Kind::kSubmit:
       return Submit(step);
+    case Kind::kCombine:
+      return Combine(step);
     case Kind::kHostPoint:
       return HostPoint(step);
     case Kind::kSignal:
@@ -144,6 +146,9 @@ void Simulation::Do(const Step& step) {
         Complete(running, fault ? guilt : dead_[running] ? hw::JobStatus::kCancelled : hw::JobStatus::kOk);
       }
       return;
+    case Kind::kLoseInterrupt:
+      if (const ContextId running = ChooseRunning(step.a); running != 0 && !dead_[running]) untold_.insert(running);
+      return;
     case Kind::kCarryOutCancel:
       if (!cancels_.empty()) CarryOutCancel(std::next(cancels_.begin(), step.a % cancels_.size())->first);
       return;
@@ -157,8 +162,7 @@ void Simulation::Do(const Step& step) {
       }
       return;
     case Kind::kCloseClient:
-      // A client has every fourth queue.
-      for (ContextId context = 1 + step.a % 4; context < next_context_; context += 4) {
+      for (ContextId context = 1 + step.a % shape_.clients; context < next_context_; context += shape_.clients) {
         if (open_.count(context) > 0) Close(context);
       }
       return;
@@ -182,7 +186,7 @@ void Simulation::Do(const Step& step) {
 // ---- Steps.
 
 void Simulation::AddQueue(const Step& step, bool host) {
-  if (lost_ || open_.size() > 40) return;
+  if (lost_ || open_.size() > shape_.queues_max) return;
   sched::QueueSpec spec;
   spec.context = next_context_++;
   spec.is_host = host;
@@ -242,6 +246,34 @@ void Simulation::Submit(const Step& step) {
   scheduler_.Add(Ref<Job>::Adopt(job.release()), now_);
 }
 
+// One fence over several, on a timeline of its own that goes by itself.
+void Simulation::Combine(const Step& step) {
+  if (lost_ || recent_.empty()) return;
+  sched::QueueSpec spec;
+  spec.context = next_context_++;
+  spec.one_job = true;
+  spec.causes_max = 1;
+  auto timeline = MakeRef<Timeline>(spec, nullptr);
+  oracle_.queues()[spec.context].one_job = true;
+  known_[spec.context] = timeline;
+  scheduler_.AddQueue(timeline);
+  OracleJob expected;
+  expected.sync = true;
+  std::vector<Wait> waits;
+  for (uint32_t i = 0; i < 1 + step.b % 5; ++i) {
+    const Point point = ChoosePoint((step.c >> 8) + 5 * i);
+    auto awaited = known_.find(point.context);
+    if (awaited == known_.end()) continue;
+    expected.waits.push_back({{point}, /*alternatives=*/true, WaitErrorPolicy::kFail});
+    waits.emplace_back(awaited->second, point.seqno, WaitErrorPolicy::kFail, static_cast<uint16_t>(i + 1));
+  }
+  auto job = MakeRef<CountedJob>(std::move(timeline), absl::Span<const uint64_t>(), std::move(waits));
+  oracle_.Add(spec.context, std::move(expected));
+  job->Arm(1, now_);
+  recent_.push_back(job->point());
+  scheduler_.Add(Ref<Job>::Adopt(job.release()), now_);
+}
+
 void Simulation::HostPoint(const Step& step) {
   const ContextId context = ChooseOpen(step.a, true);
   if (context == 0) return;
@@ -270,7 +302,7 @@ ContextId Simulation::ChooseRunning(uint32_t number) {
   std::vector<ContextId> running;
   for (const auto& [context, timeline] : known_) {
     const OracleQueue& queue = oracle_.Of(context);
-    if (!queue.host && !queue.started.empty()) running.push_back(context);
+    if (!queue.host && !queue.started.empty() && untold_.count(context) == 0) running.push_back(context);
   }
   return running.empty() ? 0 : running[number % running.size()];
 }
@@ -291,13 +323,29 @@ void Simulation::CarryOutCancel(ContextId context) {
   hw::JobStatus status = cancels_.at(context);
   cancels_.erase(context);
   if (dead_[context]) status = hw::JobStatus::kCancelled;
+  // The one that had ended by itself.
+  if (untold_.erase(context) > 0 && !oracle_.Of(context).started.empty()) {
+    Complete(context, hw::JobStatus::kOk);
+    Pump();
+    status = hw::JobStatus::kCancelled;
+  }
   while (error_.empty() && !oracle_.Of(context).started.empty()) {
     Complete(context, std::exchange(status, hw::JobStatus::kCancelled));
     Pump();
   }
 }
 
+void Simulation::FindLost() {
+  for (const ContextId context : std::exchange(untold_, {})) {
+    if (oracle_.Of(context).started.empty()) continue;
+    Complete(context, hw::JobStatus::kOk);
+    oracle_.Settle();
+  }
+}
+
 void Simulation::AdvanceTime(const Step& step) {
+  // The device looks for what it was not told.
+  if (step.b % 2 == 0) FindLost();
   now_ += static_cast<hw::Nanos>(step.c % 300);
   const std::set<ContextId> overdue = oracle_.Overdue(now_);
   std::set<ContextId> asked;
@@ -331,6 +379,7 @@ void Simulation::Close(ContextId context) {
 void Simulation::LoseDevice() {
   lost_ = true;
   cancels_.clear();
+  untold_.clear();
   oracle_.LoseDevice();
   scheduler_.OnDeviceLost(now_);
 }
@@ -341,6 +390,8 @@ void Simulation::WindUp() {
     Pump();
   }
   while (error_.empty() && !cancels_.empty()) CarryOutCancel(cancels_.begin()->first);
+  FindLost();
+  Pump();
   for (ContextId context = 0; error_.empty() && (context = ChooseRunning(0)) != 0; Pump()) {
     Complete(context, hw::JobStatus::kCancelled);
   }

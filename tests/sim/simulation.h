@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ namespace xeq::sim {
 // Runs one script. What the scheduler does is compared with what the oracle says after every step.
 class Simulation {
  public:
-  Simulation();
+  explicit Simulation(const Shape& shape);
   ~Simulation();
 
   // Empty, or what went wrong at which step. `steps_done` counts.
@@ -29,6 +30,7 @@ class Simulation {
   void Do(const Step& step);
   void AddQueue(const Step& step, bool host);
   void Submit(const Step& step);
+  void Combine(const Step& step);
   void HostPoint(const Step& step);
   void Complete(ContextId context, hw::JobStatus status);
   void CarryOutCancel(ContextId context);
@@ -42,6 +44,8 @@ class Simulation {
   ContextId ChooseOpen(uint32_t number, bool host) const;
   // Any with jobs on the device that can end; 0 when there is none.
   ContextId ChooseRunning(uint32_t number);
+  // Hands over what lost interrupts should have told.
+  void FindLost();
   Point ChoosePoint(uint64_t number) const;
 
   // Takes all that the scheduler has to say and compares it.
@@ -51,6 +55,7 @@ class Simulation {
   void CompareRest();
   void Fail(const std::string& what);
 
+  const Shape shape_;
   sched::Scheduler scheduler_;
   Oracle oracle_;
   hw::Nanos now_ = 1;
@@ -65,6 +70,8 @@ class Simulation {
   std::map<ContextId, hw::JobStatus> cancels_;
   // On the device behind a guilty job: ends cancelled.
   std::map<ContextId, bool> dead_;
+  // Whose oldest job has ended without a word.
+  std::set<ContextId> untold_;
   bool lost_ = false;
   std::string error_;
 };

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,80 @@ std::string_view EngineClassName(EngineClass engine_class);
 
 // Order as in the kernel; only the service itself may use kKernel.
 enum class Priority : uint8_t { kLow = 0, kNormal = 1, kHigh = 2, kKernel = 3 };
+
+// How a queue's contexts share their engines. Limits and defaults are those of Linux
+// drivers/gpu/drm/xe/Kconfig.profile.
+struct SchedProps {
+  Priority priority = Priority::kNormal;
+  // How long a context may keep others of its priority waiting. kSchedUsMin to kSchedUsMax.
+  uint32_t timeslice_us = 1'000;
+  // How long a context may take to leave its engine when it is asked to; after that its job counts as hung and is
+  // taken off by a reset. kSchedUsMin to kSchedUsMax.
+  uint32_t preempt_timeout_us = 640'000;
+  friend bool operator==(const SchedProps&, const SchedProps&) = default;
+};
+inline constexpr uint32_t kSchedUsMin = 1;
+inline constexpr uint32_t kSchedUsMax = 10'000'000;
+
+// Bits of QueueSpec::flags. Values are the kernel's EXEC_QUEUE_FLAG_* (Linux drivers/gpu/drm/xe/xe_exec_queue_types.h).
+namespace queue_flag {
+// The service's own: may use Priority::kKernel, and a hang of it is the device's fault.
+inline constexpr uint32_t kKernel = 1u << 0;
+// Lives as long as the device.
+inline constexpr uint32_t kPermanent = 1u << 1;
+// Carries binds.
+inline constexpr uint32_t kVm = 1u << 2;
+// Of a bind queue on several GTs: not the first.
+inline constexpr uint32_t kBindEngineChild = 1u << 3;
+// With kKernel: Priority::kKernel.
+inline constexpr uint32_t kHighPriority = 1u << 4;
+// Its jobs go to the engine before others of their priority that only just came.
+inline constexpr uint32_t kLowLatency = 1u << 5;
+// Runs in the driver's own address space, which reaches all memory.
+inline constexpr uint32_t kMigrate = 1u << 6;
+}  // namespace queue_flag
+
+// Where a queue stands on the device: the state machine of suspend, resume and kill. Legal steps are in
+// hw/xe/queue_state_machine.h.
+enum class QueueState : uint8_t {
+  // Its jobs run.
+  kRunning,
+  // Asked to leave the engine, and perhaps still on it.
+  kSuspendPending,
+  // Off the engine; what is submitted waits in the ring.
+  kSuspended,
+  // Its client or the service stopped it for good.
+  kKilled,
+  // A job of it faulted or hung: stopped for good.
+  kBanned,
+  // The device answers no more.
+  kLost,
+};
+// "running", "suspend_pending", ...
+std::string_view QueueStateName(QueueState state);
+
+// What the device knows of a queue at one moment. All of it may have changed when the reader looks at it.
+struct QueueSnapshot {
+  QueueState state = QueueState::kRunning;
+  SchedProps props = {};
+  uint32_t flags = 0;
+  uint16_t msix_vector = 0;
+  // Jobs in the ring, and for how many it has room.
+  uint32_t jobs = 0;
+  uint32_t jobs_max = 0;
+  uint32_t ring_bytes_used = 0;
+  uint32_t ring_bytes = 0;
+  // Of lane 0: the seqno of the next job in the ring, and of the last that has ended.
+  uint32_t next_hw_seqno = 0;
+  uint32_t hw_seqno = 0;
+  // Time on engines so far: CTX_TIMESTAMP of lane 0, times the width. Ticks of DeviceInfo::timestamp_frequency_hz.
+  uint64_t run_ticks = 0;
+  // No job is in any ring.
+  bool is_idle() const { return jobs == 0; }
+  bool ring_full() const { return jobs >= jobs_max; }
+  // It will never run again: xe_exec_queue_ops.reset_status.
+  bool is_dead() const { return state >= QueueState::kKilled; }
+};
 
 struct EngineInfo {
   EngineClass engine_class;
@@ -63,7 +138,13 @@ struct DeviceInfo {
   uint64_t timestamp_frequency_hz;
   // Jobs of one queue that may be on the device at one time.
   uint32_t jobs_per_queue_max;
+  // Interrupt vectors that queues can be put on; 1 where the device has no MSI-X.
+  uint16_t interrupt_vectors = 1;
 };
+
+// The place of an engine among those of its class in DeviceInfo::engines: bit of QueueSpec::logical_mask. Nothing when
+// the device has not such an engine.
+std::optional<uint32_t> LogicalInstance(const DeviceInfo& info, EngineClass engine_class, uint16_t instance);
 
 // How a job left the device.
 enum class JobStatus : uint8_t {

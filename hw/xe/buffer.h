@@ -23,6 +23,8 @@ class XeBuffer : public Buffer {
   absl::Status Write(uint64_t offset, absl::Span<const std::byte> data) override;
   absl::Status Read(uint64_t offset, absl::Span<std::byte> data) const override;
 
+  uint16_t region() const override { return 0; }
+
   uint64_t dma_address() const { return memory_->dma_address(); }
 
  private:

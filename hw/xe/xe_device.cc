@@ -54,12 +54,17 @@ class XeDevice : public Device {
   void Stop() override;
   absl::StatusOr<std::shared_ptr<Buffer>> CreateBuffer(const BufferSpec& spec) override;
   uint64_t RegionUsedBytes(uint16_t region) const override { return region == 0 ? used_bytes_->load() : 0; }
-  absl::StatusOr<std::shared_ptr<Vm>> CreateVm() override;
+  absl::StatusOr<std::shared_ptr<Vm>> CreateVm(const VmSpec& spec) override;
   absl::StatusOr<std::unique_ptr<Queue>> CreateQueue(const QueueSpec& spec, std::shared_ptr<Vm> vm) override;
   absl::StatusOr<std::unique_ptr<BindOp>> PrepareBind(std::shared_ptr<Vm> vm, const BindSpec& spec) override;
-  void Submit(Queue& queue, uint64_t seqno, absl::Span<const uint64_t> batches) override;
-  void Bind(BindOp& op) override;
+  absl::StatusOr<MoveOp> PrepareMove(std::shared_ptr<Buffer> buffer, uint16_t region) override;
+  bool Bind(BindOp& op, const Completion& end) override;
+  void Submit(Queue& queue, const Submission& job) override;
   Progress CheckProgress(Queue& queue) override;
+  void SetProps(Queue& queue, const SchedProps& props) override;
+  absl::Status Suspend(Queue& queue) override;
+  void Resume(Queue& queue) override;
+  QueueSnapshot Look(Queue& queue) override;
   void Cancel(Queue& queue, JobStatus head_status) override;
 
  private:
@@ -129,46 +134,61 @@ absl::StatusOr<std::shared_ptr<Buffer>> XeDevice::CreateBuffer(const BufferSpec&
   return std::make_shared<XeBuffer>(*std::move(memory), used_bytes_);
 }
 
-absl::StatusOr<std::shared_ptr<Vm>> XeDevice::CreateVm() { return XeVm::Create(*function_); }
+absl::StatusOr<std::shared_ptr<Vm>> XeDevice::CreateVm(const VmSpec&) { return XeVm::Create(*function_); }
+
+absl::StatusOr<MoveOp> XeDevice::PrepareMove(std::shared_ptr<Buffer>, uint16_t) {
+  return absl::UnimplementedError("the device has only one region");
+}
 
 absl::StatusOr<std::unique_ptr<Queue>> XeDevice::CreateQueue(const QueueSpec& spec, std::shared_ptr<Vm> vm) {
   const regs::HwClass engine_class = ToHwClass(spec.engine_class);
   auto queue = std::make_unique<XeQueue>();
+  uint32_t logical = 0;
   for (const std::unique_ptr<HwEngine>& engine : engines_) {
     const regs::EnginePlace& place = engine->place();
-    if (place.engine_class != engine_class || place.instance < spec.engine_instance) continue;
-    if (queue->gang.lanes.empty() && place.instance != spec.engine_instance) break;
+    if (place.engine_class != engine_class) continue;
+    if ((spec.logical_mask << queue->gang.lanes.size() >> logical++ & 1) == 0) continue;
     absl::StatusOr<std::unique_ptr<Lrc>> lrc =
         Lrc::Create(*function_, ggtt_, place, std::static_pointer_cast<XeVm>(vm));
     if (!lrc.ok()) return lrc.status();
-    Context* context = engine->AddContext(spec.context, spec.priority, *std::move(lrc));
+    Context* context = engine->AddContext(spec.context, spec.props.priority, *std::move(lrc));
     if (spec.width > 1) context->gang = &queue->gang;
     context->lane = static_cast<uint32_t>(queue->gang.lanes.size());
     queue->gang.lanes.push_back({engine.get(), context});
     if (queue->gang.lanes.size() == spec.width) return queue;
   }
-  return absl::NotFoundError(absl::StrCat("the device has not ", spec.width, " engine(s) from ",
-                                          std::string(EngineClassName(spec.engine_class)), spec.engine_instance));
+  return absl::NotFoundError(absl::StrCat("the device has not the engines of class ",
+                                          std::string(EngineClassName(spec.engine_class)), " and mask ",
+                                          spec.logical_mask, " for ", spec.width, " lanes"));
 }
 
 absl::StatusOr<std::unique_ptr<BindOp>> XeDevice::PrepareBind(std::shared_ptr<Vm> vm, const BindSpec& spec) {
   return static_cast<XeVm&>(*vm).Prepare(spec);
 }
 
-void XeDevice::Submit(Queue& queue, uint64_t seqno, absl::Span<const uint64_t> batches) {
+void XeDevice::Submit(Queue& queue, const Submission& job) {
   auto& xe_queue = static_cast<XeQueue&>(queue);
   bool look = false;
   for (size_t i = 0; i < xe_queue.gang.lanes.size(); ++i) {
     const Lane& lane = xe_queue.gang.lanes[i];
-    look |= lane.engine->Submit(*lane.context, queue.owner, seqno, batches[i]);
+    look |= lane.engine->Submit(*lane.context, queue.owner, job.seqno, job.batches[i]);
   }
   if (look) WakeInterruptThread();
 }
 
-void XeDevice::Bind(BindOp& op) {
+bool XeDevice::Bind(BindOp& op, const Completion&) {
   auto& xe_op = static_cast<XeBindOp&>(op);
   if (xe_op.vm().Apply(xe_op)) InvalidateTlbs();
+  return true;
 }
+
+void XeDevice::SetProps(Queue&, const SchedProps&) {}
+
+absl::Status XeDevice::Suspend(Queue&) { return absl::UnimplementedError("not in this driver yet"); }
+
+void XeDevice::Resume(Queue&) {}
+
+QueueSnapshot XeDevice::Look(Queue&) { return {}; }
 
 Progress XeDevice::CheckProgress(Queue& queue) {
   auto& xe_queue = static_cast<XeQueue&>(queue);

@@ -17,10 +17,14 @@ namespace {
 
 // Completions under way to the scheduler; beyond that their source waits.
 constexpr size_t kCompletionsMax = 4096;
+// Answers to Suspend under way to the observers; of more than that the source waits.
+constexpr size_t kSuspendedMax = 256;
 // Ended jobs told to an observer in one call.
 constexpr size_t kToldMax = 256;
 // Turns that a borrowed thread does before the device thread goes on.
 constexpr int kBorrowedTurnsMax = 4;
+
+}  // namespace
 
 struct QueueMessage : Message {
   QueueMessage(Ref<Timeline> queue, std::shared_ptr<Observer> observer)
@@ -30,14 +34,14 @@ struct QueueMessage : Message {
 };
 
 struct ControlMessage : Message {
-  ControlMessage(Kind kind, Ref<Timeline> queue, uint64_t seqno, Outcome outcome)
-      : Message(kind), queue(std::move(queue)), seqno(seqno), outcome(outcome) {}
+  ControlMessage(Kind kind, Ref<Timeline> queue) : Message(kind), queue(std::move(queue)) {}
   Ref<Timeline> queue;
-  const uint64_t seqno;
-  const Outcome outcome;
+  // Of kSignal.
+  uint64_t seqno = 0;
+  Outcome outcome = Outcome::kOk;
+  // Of kProps.
+  hw::SchedProps props;
 };
-
-}  // namespace
 
 Ticket::Ticket(Ticket&& other) noexcept : loop_(other.loop_), jobs_(std::exchange(other.jobs_, 0)) {}
 
@@ -52,6 +56,8 @@ DeviceLoop::DeviceLoop(hw::Device& device, StageRecorder* recorder, const Device
       wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       timer_fd_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
   completions_.reserve(kCompletionsMax);
+  suspended_.reserve(kSuspendedMax);
+  telling_suspended_.reserve(kSuspendedMax);
   draining_.reserve(kCompletionsMax);
   told_.reserve(kToldMax);
   told_view_.reserve(kToldMax);
@@ -119,8 +125,12 @@ void DeviceLoop::Run(bool bypass) {
   }
 }
 
-void DeviceLoop::PostControl(Message::Kind kind, Ref<Timeline> queue, uint64_t seqno, Outcome outcome) {
-  inbox_.Push(new ControlMessage(kind, std::move(queue), seqno, outcome));
+void DeviceLoop::PostControl(Message::Kind kind, Ref<Timeline> queue) {
+  Post(std::make_unique<ControlMessage>(kind, std::move(queue)));
+}
+
+void DeviceLoop::Post(std::unique_ptr<ControlMessage> message) {
+  inbox_.Push(message.release());
   Run(/*bypass=*/false);
 }
 
@@ -145,7 +155,17 @@ void DeviceLoop::PostTriggerTimeout(Ref<Timeline> queue) {
 }
 void DeviceLoop::PostSignal(Ticket& ticket, Ref<Timeline> queue, uint64_t seqno, Outcome outcome) {
   --ticket.jobs_;
-  PostControl(Message::Kind::kSignal, std::move(queue), seqno, outcome);
+  auto message = std::make_unique<ControlMessage>(Message::Kind::kSignal, std::move(queue));
+  message->seqno = seqno;
+  message->outcome = outcome;
+  Post(std::move(message));
+}
+void DeviceLoop::PostSuspend(Ref<Timeline> queue) { PostControl(Message::Kind::kSuspend, std::move(queue)); }
+void DeviceLoop::PostResume(Ref<Timeline> queue) { PostControl(Message::Kind::kResume, std::move(queue)); }
+void DeviceLoop::PostProps(Ref<Timeline> queue, const hw::SchedProps& props) {
+  auto message = std::make_unique<ControlMessage>(Message::Kind::kProps, std::move(queue));
+  message->props = props;
+  Post(std::move(message));
 }
 
 // ---- From the device.
@@ -162,6 +182,16 @@ void DeviceLoop::OnCompletions(absl::Span<const hw::Completion> completions) {
     }
     Run(/*bypass=*/true);
   }
+}
+
+void DeviceLoop::OnSuspended(uint64_t context, void* owner, absl::Status status) {
+  {
+    hw::MutexLock lock(mutex_);
+    while (suspended_.size() == kSuspendedMax && accepts_completions_) has_room_.Wait(mutex_);
+    if (!accepts_completions_) return;
+    suspended_.push_back({context, owner, std::move(status)});
+  }
+  Run(/*bypass=*/true);
 }
 
 void DeviceLoop::OnDeviceLost(absl::Status) {
@@ -214,6 +244,7 @@ void DeviceLoop::DoTurns(int turns_max) {
 void DeviceLoop::Turn(hw::Nanos now) {
   DrainInbox(now);
   DrainCompletions(now);
+  TellSuspended();
   FollowStop(now);
   if (device_lost_.load() && !told_device_lost_) {
     told_device_lost_ = true;
@@ -247,31 +278,74 @@ void DeviceLoop::DrainInbox(hw::Nanos now) {
       message->Drop();
       continue;
     }
-    auto& control = static_cast<ControlMessage&>(*message);
-    switch (message->kind) {
-      case Message::Kind::kClose:
-        scheduler_.Close(*control.queue, now);
-        break;
-      case Message::Kind::kStop:
-        scheduler_.Stop(*control.queue);
-        break;
-      case Message::Kind::kStart:
-        scheduler_.Start(*control.queue, now);
-        break;
-      case Message::Kind::kTriggerTimeout:
-        scheduler_.TriggerTimeout(*control.queue);
-        break;
-      case Message::Kind::kSignal:
-        ++places;
-        scheduler_.Signal(*control.queue, control.seqno, control.outcome, now);
-        break;
-      case Message::Kind::kJob:
-      case Message::Kind::kQueue:
-        break;
-    }
-    message->Drop();
+    if (message->kind == Message::Kind::kSignal) ++places;
+    Obey(std::unique_ptr<ControlMessage>(static_cast<ControlMessage*>(message)), now);
   }
   if (places > 0) inbox_used_.fetch_sub(places);
+}
+
+void DeviceLoop::Obey(std::unique_ptr<ControlMessage> message, hw::Nanos now) {
+  Timeline& queue = *message->queue;
+  // Null when the queue is gone from the device.
+  hw::Queue* hardware = queue.live() == nullptr ? nullptr : queue.live()->hardware();
+  switch (message->kind) {
+    case Message::Kind::kClose:
+      return scheduler_.Close(queue, now);
+    case Message::Kind::kStop:
+      return scheduler_.Stop(queue);
+    case Message::Kind::kStart:
+      return scheduler_.Start(queue, now);
+    case Message::Kind::kTriggerTimeout:
+      return scheduler_.TriggerTimeout(queue);
+    case Message::Kind::kSignal:
+      return scheduler_.Signal(queue, message->seqno, message->outcome, now);
+    case Message::Kind::kSuspend:
+      return Suspend(std::move(message), hardware);
+    case Message::Kind::kResume:
+      if (hardware != nullptr) device_.Resume(*hardware);
+      return;
+    case Message::Kind::kProps:
+      queue.priority = message->props.priority;
+      if (hardware != nullptr) device_.SetProps(*hardware, message->props);
+      return;
+    case Message::Kind::kJob:
+    case Message::Kind::kQueue:
+      return;
+  }
+}
+
+void DeviceLoop::Suspend(std::unique_ptr<ControlMessage> message, hw::Queue* hardware) {
+  Timeline& queue = *message->queue;
+  if (hardware == nullptr) return;
+  hardware->owner = &queue;
+  if (absl::Status status = device_.Suspend(*hardware); !status.ok()) {
+    if (queue.observer) queue.observer->OnSuspended(queue.id(), std::move(status));
+    return;
+  }
+  if (std::find_if(suspending_.begin(), suspending_.end(),
+                   [&](const Ref<Timeline>& other) { return other.get() == &queue; }) == suspending_.end()) {
+    suspending_.push_back(std::move(message->queue));
+  }
+}
+
+void DeviceLoop::TellSuspended() {
+  {
+    hw::MutexLock lock(mutex_);
+    if (suspended_.empty()) return;
+    telling_suspended_.swap(suspended_);
+  }
+  has_room_.NotifyAll();
+  for (Suspended& answer : telling_suspended_) {
+    const auto found = std::find_if(suspending_.begin(), suspending_.end(), [&](const Ref<Timeline>& queue) {
+      return queue.get() == answer.owner && queue->id() == answer.context;
+    });
+    // It was closed meanwhile.
+    if (found == suspending_.end()) continue;
+    const Ref<Timeline> queue = std::move(*found);
+    suspending_.erase(found);
+    if (queue->observer) queue->observer->OnSuspended(answer.context, std::move(answer.status));
+  }
+  telling_suspended_.clear();
 }
 
 void DeviceLoop::DrainCompletions(hw::Nanos now) {
@@ -300,7 +374,7 @@ void DeviceLoop::FeedDevice(hw::Nanos now) {
   while (Job* job = scheduler_.NextToRun(now)) {
     Timeline& queue = job->timeline();
     if (job->bind() == nullptr) {
-      device_.Submit(*queue.live()->hardware(), job->seqno(), job->batches());
+      device_.Submit(*queue.live()->hardware(), {job->seqno(), job->batches(), job->user_fence()});
       continue;
     }
     hw::Completion completion;
@@ -308,7 +382,7 @@ void DeviceLoop::FeedDevice(hw::Nanos now) {
     completion.owner = &queue;
     completion.seqno = job->seqno();
     completion.gpu_start_ns = hw::MonotonicNow();
-    device_.Bind(*job->bind());
+    if (!device_.Bind(*job->bind(), completion)) continue;
     completion.gpu_end_ns = hw::MonotonicNow();
     scheduler_.OnCompletion(completion, completion.gpu_end_ns);
   }
@@ -351,6 +425,7 @@ void DeviceLoop::TellOwners() {
   while (const Ref<Timeline> timeline = scheduler_.NextInactive()) {
     // The hardware's memory and ids go back before the owner hears of it.
     timeline->state.emplace<InactiveQueue>(nullptr);
+    std::erase_if(suspending_, [&](const Ref<Timeline>& queue) { return queue.get() == timeline.get(); });
     const std::shared_ptr<Observer> observer = std::move(timeline->observer);
     if (observer) observer->OnInactive(timeline->id());
   }

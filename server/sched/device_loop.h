@@ -51,6 +51,7 @@ struct DeviceLoopOptions {
 };
 
 class DeviceLoop;
+struct ControlMessage;
 
 // Room in the inbox that was granted and is not used yet. Gives back what is left when destroyed.
 class Ticket {
@@ -61,6 +62,7 @@ class Ticket {
 
  private:
   friend class DeviceLoop;
+  struct ControlMessage;
   Ticket(DeviceLoop& loop, size_t jobs) : loop_(&loop), jobs_(jobs) {}
 
   DeviceLoop* loop_;
@@ -108,6 +110,11 @@ class DeviceLoop : private hw::Device::Listener {
   void PostStop(Ref<Timeline> queue);
   void PostStart(Ref<Timeline> queue);
   void PostTriggerTimeout(Ref<Timeline> queue);
+  // See hw::Device: Suspend, Resume and SetProps of the queue's context. The observer hears OnSuspended once the queue
+  // is off the engine, or of why it will not be. A queue that is closed by then: without effect, and without answer.
+  void PostSuspend(Ref<Timeline> queue);
+  void PostResume(Ref<Timeline> queue);
+  void PostProps(Ref<Timeline> queue, const hw::SchedProps& props);
   // See Scheduler::Signal. Takes a place in the inbox, as a job does.
   void PostSignal(Ticket& ticket, Ref<Timeline> queue, uint64_t seqno, Outcome outcome);
 
@@ -115,11 +122,13 @@ class DeviceLoop : private hw::Device::Listener {
   friend class Ticket;
 
   void OnCompletions(absl::Span<const hw::Completion> completions) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnSuspended(uint64_t context, void* owner, absl::Status status) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnDeviceLost(absl::Status cause) override;
 
   absl::Status CheckOpen() const;
   void RunThread();
-  void PostControl(Message::Kind kind, Ref<Timeline> queue, uint64_t seqno = 0, Outcome outcome = Outcome::kOk);
+  void PostControl(Message::Kind kind, Ref<Timeline> queue);
+  void Post(std::unique_ptr<ControlMessage> message);
   // Turns until nobody asks for more, by the holder of the baton; after `turns_max` the device thread goes on.
   void DoTurns(int turns_max);
   void WakeThread();
@@ -128,7 +137,11 @@ class DeviceLoop : private hw::Device::Listener {
   // Everything that has come in, then everything that follows from it.
   void Turn(hw::Nanos now);
   void DrainInbox(hw::Nanos now);
+  void Obey(std::unique_ptr<ControlMessage> message, hw::Nanos now);
+  void Suspend(std::unique_ptr<ControlMessage> message, hw::Queue* hardware);
   void DrainCompletions(hw::Nanos now) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What the device answers to Suspend, to the observers.
+  void TellSuspended() ABSL_LOCKS_EXCLUDED(mutex_);
   void FollowStop(hw::Nanos now);
   void FeedDevice(hw::Nanos now);
   void CheckTimeouts(hw::Nanos now);
@@ -136,6 +149,13 @@ class DeviceLoop : private hw::Device::Listener {
   void TellOwners();
   void FlushTold();
   void Put(Ref<Job> job);
+
+  // The device's answer to Suspend. The owner may be gone by now: compared, never followed.
+  struct Suspended {
+    ContextId context;
+    void* owner;
+    absl::Status status;
+  };
 
   hw::Device& device_;
   StageRecorder* const recorder_;
@@ -162,6 +182,7 @@ class DeviceLoop : private hw::Device::Listener {
   // From the completion source, which waits while they are at the bound.
   std::vector<hw::Completion> completions_ ABSL_GUARDED_BY(mutex_);
   hw::CondVar has_room_;
+  std::vector<Suspended> suspended_ ABSL_GUARDED_BY(mutex_);
   bool accepts_completions_ ABSL_GUARDED_BY(mutex_) = true;
 
   // The holder of the baton only.
@@ -172,6 +193,9 @@ class DeviceLoop : private hw::Device::Listener {
   hw::Nanos timer_at_ = hw::kNever;
   bool has_deferred_ = false;
   std::vector<hw::Completion> draining_;
+  // Queues whose Suspend the device has not answered.
+  std::vector<Ref<Timeline>> suspending_;
+  std::vector<Suspended> telling_suspended_;
   // Ended jobs of one observer that it has not heard of.
   std::vector<Ref<Job>> told_;
   std::vector<Job*> told_view_;

@@ -10,7 +10,18 @@ namespace xeq::sched {
 
 // What travels. Carries its own link, so that pushing takes no memory.
 struct Message {
-  enum class Kind : uint8_t { kJob, kQueue, kClose, kStop, kStart, kTriggerTimeout, kSignal };
+  enum class Kind : uint8_t {
+    kJob,
+    kQueue,
+    kClose,
+    kStop,
+    kStart,
+    kTriggerTimeout,
+    kSignal,
+    kSuspend,
+    kResume,
+    kProps
+  };
   explicit Message(Kind kind) : kind(kind) {}
   virtual ~Message() = default;
   // Gives up the inbox's share of it.

@@ -94,6 +94,9 @@ class Job : public Message, public Counted {
   // Of the queue's credits, while it is on the device. 0 for a pure synchronisation.
   uint32_t credits() const { return is_sync() ? 0 : 1; }
   hw::Nanos expiry() const { return expiry_; }
+  // Stored by the ring behind the batches. Set before the job is armed.
+  hw::UserFence user_fence() const { return user_fence_ == nullptr ? hw::UserFence() : *user_fence_; }
+  void SetUserFence(const hw::UserFence& fence) { user_fence_ = std::make_unique<hw::UserFence>(fence); }
 
   // The in-fences. A later point of a context covers an earlier one, which is dropped, unless the earlier one's failure
   // is to count. Waits for points of the job's own queue are dropped: the order of the queue meets them.
@@ -122,6 +125,8 @@ class Job : public Message, public Counted {
   std::unique_ptr<hw::BindOp> bind_;
   std::vector<Wait> waits_;
   hw::Nanos expiry_ = hw::kNever;
+  // Null: none.
+  std::unique_ptr<hw::UserFence> user_fence_;
 };
 
 // What a pending job costs, with what the allocator adds; waits are 64 bytes each on top.

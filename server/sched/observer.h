@@ -3,6 +3,7 @@
 #ifndef XEQ_SERVER_SCHED_OBSERVER_H_
 #define XEQ_SERVER_SCHED_OBSERVER_H_
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "server/sched/job.h"
 
@@ -18,6 +19,9 @@ class Observer {
   virtual void OnFinished(absl::Span<Job* const> jobs) = 0;
   // The queue was banned: `cause` is the result of the job that faulted or hung. Jobs armed later end with kCancelled.
   virtual void OnBanned(ContextId context, const Result& cause) = 0;
+  // Answers DeviceLoop::PostSuspend: see hw::Device::Listener::OnSuspended, and hw::Device::Suspend for
+  // FAILED_PRECONDITION.
+  virtual void OnSuspended(ContextId context, absl::Status status) = 0;
   // A closed queue has left the device, and all its points have ended.
   virtual void OnInactive(ContextId context) = 0;
 };

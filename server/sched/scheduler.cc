@@ -296,7 +296,7 @@ bool Scheduler::Dispatch(Timeline& timeline, UsableQueue& queue, Job& job, hw::N
   if (timeline.in_ready || timeline.stopped || queue.credits_used() + job.credits() > timeline.spec.credits)
     return false;
   timeline.in_ready = true;
-  ready_[static_cast<size_t>(timeline.spec.priority)].PushBack(&timeline);
+  ready_[static_cast<size_t>(timeline.priority)].PushBack(&timeline);
   return false;
 }
 

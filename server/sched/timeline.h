@@ -52,7 +52,10 @@ class Timeline : public Counted {
  public:
   // `hardware` is null for a VM's binds and for host fences.
   Timeline(QueueSpec queue_spec, std::unique_ptr<hw::Queue> hardware)
-      : spec(std::move(queue_spec)), results(spec.causes_max), state(UsableQueue(std::move(hardware))) {
+      : spec(std::move(queue_spec)),
+        results(spec.causes_max),
+        state(UsableQueue(std::move(hardware))),
+        priority(spec.priority) {
     if (hw::Queue* queue = live()->hardware()) queue->owner = this;
   }
   ~Timeline() = default;
@@ -79,6 +82,8 @@ class Timeline : public Counted {
   std::shared_ptr<Observer> observer;
   PointResults results;
   std::variant<UsableQueue, DestroyedQueue, InactiveQueue> state;
+  // Of its jobs among those that are ready; begins as the spec's.
+  hw::Priority priority;
   // Waits hold the head of the queue back.
   bool blocked = false;
   // Once set, jobs that have not begun end with `doom`: the queue faulted, hung, was closed, or the device is lost.

@@ -37,6 +37,8 @@ void Session::OnBanned(sched::ContextId context, const sched::Result& cause) {
   recorder_.OnQueueBanned(engine_class);
 }
 
+void Session::OnSuspended(sched::ContextId, absl::Status) {}
+
 void Session::OnInactive(sched::ContextId context) {
   hw::MutexLock lock(mutex_);
   fences_.OnInactive(context);

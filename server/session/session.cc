@@ -52,7 +52,7 @@ absl::StatusOr<uint64_t> Session::CreateVm() {
     if (absl::Status status = CheckClosing("vms_max", options_.limits.vms_max); !status.ok()) return status;
     if (absl::Status status = vms_.Reserve(); !status.ok()) return status;
   }
-  absl::StatusOr<std::shared_ptr<hw::Vm>> vm = loop_.device().CreateVm();
+  absl::StatusOr<std::shared_ptr<hw::Vm>> vm = loop_.device().CreateVm({});
   sched::QueueSpec timeline;
   timeline.context = loop_.NewContext();
 
@@ -171,7 +171,12 @@ absl::StatusOr<QueueInfo> Session::CreateQueue(const QueueSpec& spec) {
     if (absl::Status status = CheckClosing("queues_max", options_.limits.queues_max); !status.ok()) return status;
     if (absl::Status status = queues_.Reserve(); !status.ok()) return status;
   }
-  const hw::QueueSpec hw_spec{loop_.NewContext(), spec.engine_class, *instance, spec.priority, spec.width};
+  hw::QueueSpec hw_spec;
+  hw_spec.context = loop_.NewContext();
+  hw_spec.engine_class = spec.engine_class;
+  hw_spec.logical_mask = 1u << *hw::LogicalInstance(loop_.device().info(), spec.engine_class, *instance);
+  hw_spec.width = spec.width;
+  hw_spec.props.priority = spec.priority;
   auto hw_queue = loop_.device().CreateQueue(hw_spec, std::move(vm));
   QueueInfo info;
   {

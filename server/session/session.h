@@ -125,6 +125,7 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   // ---- sched::Observer.
   void OnFinished(absl::Span<sched::Job* const> jobs) override;
   void OnBanned(sched::ContextId context, const sched::Result& cause) override;
+  void OnSuspended(sched::ContextId context, absl::Status status) override;
   void OnInactive(sched::ContextId context) override;
 
  private:

@@ -36,6 +36,7 @@ class WaitingListener : public Device::Listener {
     for (const Completion& completion : completions) ok_ = ok_ && completion.status == JobStatus::kOk;
     changed_.notify_one();
   }
+  void OnSuspended(uint64_t, void*, absl::Status) override {}
   void OnDeviceLost(absl::Status) override {}
 
   // Until so many jobs have ended since the beginning. False: one of them failed.
@@ -59,8 +60,8 @@ class Rig {
  public:
   Rig() : device_(OpenDevice("model").value()) {
     device_->Start(listener_).IgnoreError();
-    vm_ = device_->CreateVm().value();
-    queue_ = device_->CreateQueue({1, EngineClass::kCopy, 0, Priority::kNormal}, vm_).value();
+    vm_ = device_->CreateVm({}).value();
+    queue_ = device_->CreateQueue({.context = 1, .engine_class = EngineClass::kCopy}, vm_).value();
     code_ = Map(kCode, kPageBytes);
   }
   ~Rig() {
@@ -70,7 +71,8 @@ class Rig {
 
   std::shared_ptr<Buffer> Map(uint64_t address, uint64_t bytes) {
     auto buffer = device_->CreateBuffer({bytes, 0}).value();
-    device_->Bind(*device_->PrepareBind(vm_, {address, bytes, buffer, 0}).value());
+    auto op = device_->PrepareBind(vm_, {address, bytes, buffer, 0}).value();
+    device_->Bind(*op, {});
     return buffer;
   }
   void SetBatch(std::vector<uint32_t> batch) {
@@ -79,7 +81,7 @@ class Rig {
   }
   // Submits the batch and blocks until it has ended.
   bool Run() {
-    device_->Submit(*queue_, ++jobs_, {&kCode, 1});
+    device_->Submit(*queue_, {.seqno = ++jobs_, .batches = {&kCode, 1}});
     return listener_.Wait(jobs_);
   }
   WaitingListener& listener() { return listener_; }

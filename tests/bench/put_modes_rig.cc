@@ -47,10 +47,10 @@ void InstantDevice::Stop() {
   if (source_.joinable()) source_.join();
 }
 
-void InstantDevice::Submit(hw::Queue& queue, uint64_t seqno, absl::Span<const uint64_t>) {
+void InstantDevice::Submit(hw::Queue& queue, const hw::Submission& job) {
   hw::Completion completion;
   completion.owner = queue.owner;
-  completion.seqno = seqno;
+  completion.seqno = job.seqno;
   bool was_empty = false;
   {
     hw::MutexLock lock(mutex_);
@@ -81,7 +81,12 @@ absl::StatusOr<std::unique_ptr<hw::Queue>> InstantDevice::CreateQueue(const hw::
 absl::StatusOr<std::shared_ptr<hw::Buffer>> InstantDevice::CreateBuffer(const hw::BufferSpec&) {
   return absl::UnimplementedError("no memory");
 }
-absl::StatusOr<std::shared_ptr<hw::Vm>> InstantDevice::CreateVm() { return absl::UnimplementedError("no memory"); }
+absl::StatusOr<std::shared_ptr<hw::Vm>> InstantDevice::CreateVm(const hw::VmSpec&) {
+  return absl::UnimplementedError("no memory");
+}
+absl::StatusOr<hw::MoveOp> InstantDevice::PrepareMove(std::shared_ptr<hw::Buffer>, uint16_t) {
+  return absl::UnimplementedError("no memory");
+}
 absl::StatusOr<std::unique_ptr<hw::BindOp>> InstantDevice::PrepareBind(std::shared_ptr<hw::Vm>, const hw::BindSpec&) {
   return absl::UnimplementedError("no memory");
 }

@@ -26,16 +26,21 @@ class InstantDevice : public hw::Device {
   const hw::DeviceInfo& info() const override { return info_; }
   absl::Status Start(Listener& listener) override;
   void Stop() override;
-  void Submit(hw::Queue& queue, uint64_t seqno, absl::Span<const uint64_t> batches) override;
+  void Submit(hw::Queue& queue, const hw::Submission& job) override;
   hw::Progress CheckProgress(hw::Queue&) override { return {}; }
   void Cancel(hw::Queue&, hw::JobStatus) override {}
-  void Bind(hw::BindOp&) override {}
+  void SetProps(hw::Queue&, const hw::SchedProps&) override {}
+  absl::Status Suspend(hw::Queue&) override { return absl::UnimplementedError("it never sleeps"); }
+  void Resume(hw::Queue&) override {}
+  hw::QueueSnapshot Look(hw::Queue&) override { return {}; }
+  bool Bind(hw::BindOp&, const hw::Completion&) override { return true; }
   absl::StatusOr<std::unique_ptr<hw::Queue>> CreateQueue(const hw::QueueSpec&, std::shared_ptr<hw::Vm>) override;
   // Nobody asks for these.
   absl::StatusOr<std::shared_ptr<hw::Buffer>> CreateBuffer(const hw::BufferSpec&) override;
   uint64_t RegionUsedBytes(uint16_t) const override { return 0; }
-  absl::StatusOr<std::shared_ptr<hw::Vm>> CreateVm() override;
+  absl::StatusOr<std::shared_ptr<hw::Vm>> CreateVm(const hw::VmSpec&) override;
   absl::StatusOr<std::unique_ptr<hw::BindOp>> PrepareBind(std::shared_ptr<hw::Vm>, const hw::BindSpec&) override;
+  absl::StatusOr<hw::MoveOp> PrepareMove(std::shared_ptr<hw::Buffer>, uint16_t) override;
 
  private:
   void Deliver();
@@ -92,6 +97,7 @@ class Rig : public sched::Observer, public std::enable_shared_from_this<Rig> {
   // ---- sched::Observer.
   void OnFinished(absl::Span<sched::Job* const> jobs) override;
   void OnBanned(sched::ContextId, const sched::Result&) override {}
+  void OnSuspended(sched::ContextId, absl::Status) override {}
   void OnInactive(sched::ContextId) override {}
 
  private:

@@ -27,6 +27,11 @@ class RecordingListener : public Device::Listener {
     for (const Completion& completion : completions) by_context_[completion.context].push_back(completion);
     changed_.NotifyAll();
   }
+  void OnSuspended(uint64_t context, void*, absl::Status status) override {
+    MutexLock lock(mutex_);
+    suspends_[context].push_back(std::move(status));
+    changed_.NotifyAll();
+  }
   void OnDeviceLost(absl::Status) override {}
 
   // Blocks until the context has `count` of them; gives up after half a minute.
@@ -37,6 +42,14 @@ class RecordingListener : public Device::Listener {
     }
     return by_context_[context];
   }
+  // As Wait, for answers to Suspend.
+  std::vector<absl::Status> WaitForSuspends(uint64_t context, size_t count) {
+    const Nanos deadline = MonotonicNow() + 30 * kNanosPerSecond;
+    MutexLock lock(mutex_);
+    while (suspends_[context].size() < count && changed_.WaitUntil(mutex_, deadline)) {
+    }
+    return suspends_[context];
+  }
   size_t count(uint64_t context) {
     MutexLock lock(mutex_);
     return by_context_[context].size();
@@ -46,6 +59,7 @@ class RecordingListener : public Device::Listener {
   Mutex mutex_;
   CondVar changed_;
   std::map<uint64_t, std::vector<Completion>> by_context_ ABSL_GUARDED_BY(mutex_);
+  std::map<uint64_t, std::vector<absl::Status>> suspends_ ABSL_GUARDED_BY(mutex_);
 };
 
 using Batch = std::vector<uint32_t>;
@@ -93,7 +107,7 @@ class DeviceTest : public ::testing::TestWithParam<std::string> {
     ASSERT_TRUE(device.ok()) << device.status();
     device_ = *std::move(device);
     ASSERT_TRUE(device_->Start(listener_).ok());
-    vm_ = device_->CreateVm().value();
+    vm_ = device_->CreateVm({}).value();
     buffer_ = device_->CreateBuffer({kBytes, 0}).value();
     Map(kBase, kBytes, buffer_);
   }
@@ -108,13 +122,36 @@ class DeviceTest : public ::testing::TestWithParam<std::string> {
   void Map(uint64_t address, uint64_t size, std::shared_ptr<Buffer> buffer, uint64_t offset = 0) {
     auto op = device_->PrepareBind(vm_, {address, size, std::move(buffer), offset});
     ASSERT_TRUE(op.ok()) << op.status();
-    device_->Bind(**op);
+    Carry(**op);
+  }
+  // Carries a bind out and waits until it is done.
+  void Carry(BindOp& op) {
+    Completion end;
+    end.context = kBindContext;
+    end.seqno = ++binds_;
+    if (device_->Bind(op, end)) {
+      ++binds_done_at_once_;
+    } else {
+      EXPECT_EQ(listener_.Wait(kBindContext, binds_ - binds_done_at_once_).back().seqno, binds_);
+    }
   }
   // Returns the context.
-  uint64_t MakeQueue(EngineClass engine_class, Priority priority = Priority::kNormal, uint16_t instance = 0,
+  uint64_t MakeQueue(EngineClass engine_class, Priority priority = Priority::kNormal, uint32_t logical_instance = 0,
                      uint32_t width = 1) {
-    const uint64_t context = next_context_++;
-    auto queue = device_->CreateQueue({context, engine_class, instance, priority, width}, vm_);
+    QueueSpec spec;
+    spec.engine_class = engine_class;
+    spec.logical_mask = 1u << logical_instance;
+    spec.width = width;
+    spec.props.priority = priority;
+    return MakeQueue(spec);
+  }
+  uint64_t MakeQueue(const EngineInfo& engine) {
+    return MakeQueue(engine.engine_class, Priority::kNormal,
+                     LogicalInstance(device_->info(), engine.engine_class, engine.instance).value());
+  }
+  uint64_t MakeQueue(QueueSpec spec) {
+    const uint64_t context = spec.context = next_context_++;
+    auto queue = device_->CreateQueue(spec, vm_);
     EXPECT_TRUE(queue.ok()) << queue.status();
     queues_[context] = *std::move(queue);
     return context;
@@ -137,7 +174,7 @@ class DeviceTest : public ::testing::TestWithParam<std::string> {
   void SubmitAt(uint64_t context, uint64_t address) { SubmitAll(context, {address}); }
   // One batch for each lane.
   void SubmitAll(uint64_t context, const std::vector<uint64_t>& addresses) {
-    device_->Submit(*queues_[context], ++seqnos_[context], addresses);
+    device_->Submit(*queues_[context], {.seqno = ++seqnos_[context], .batches = addresses});
   }
   uint32_t Read(uint64_t address) {
     uint32_t value = 0;
@@ -165,6 +202,9 @@ class DeviceTest : public ::testing::TestWithParam<std::string> {
   std::shared_ptr<Buffer> buffer_;
   std::map<uint64_t, std::unique_ptr<Queue>> queues_;
   std::map<uint64_t, uint64_t> seqnos_;
+  static constexpr uint64_t kBindContext = uint64_t{1} << 32;
+  uint64_t binds_ = 0;
+  uint64_t binds_done_at_once_ = 0;
   uint64_t next_context_ = 1;
   uint64_t next_code_ = kCode;
 };

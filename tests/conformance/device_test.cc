@@ -9,7 +9,7 @@ using ::testing::Values;
 TEST_P(DeviceTest, BatchRunsOnEveryEngine) {
   uint64_t address = kBase;
   for (const EngineInfo& engine : device_->info().engines) {
-    const uint64_t queue = MakeQueue(engine.engine_class, Priority::kNormal, engine.instance);
+    const uint64_t queue = MakeQueue(engine);
     Submit(queue, StoreDword(address, 0xc0ffee) + kEnd);
     EXPECT_EQ(Last(queue).status, JobStatus::kOk) << engine.name;
     EXPECT_EQ(Read(address), 0xc0ffeeu) << engine.name;
@@ -92,7 +92,7 @@ TEST_P(DeviceTest, FaultsOnAllEnginesAtOnce) {
   std::vector<uint64_t> queues;
   for (int round = 0; round < 10; ++round) {
     for (const EngineInfo& engine : device_->info().engines) {
-      queues.push_back(MakeQueue(engine.engine_class, Priority::kNormal, engine.instance));
+      queues.push_back(MakeQueue(engine));
       Submit(queues.back(), StoreDword(kBase + kBytes + queues.size() * 4096, 1) + kEnd);
     }
   }
@@ -248,10 +248,11 @@ TEST_P(DeviceTest, BuffersAreZeroedBoundedAndChecked) {
 }
 
 TEST_P(DeviceTest, QueueOnAnEngineThatIsNotThere) {
-  EXPECT_EQ(device_->CreateQueue({99, EngineClass::kCompute, 0, Priority::kNormal}, vm_).status().code(),
+  EXPECT_EQ(device_->CreateQueue({.context = 99, .engine_class = EngineClass::kCompute}, vm_).status().code(),
             absl::StatusCode::kNotFound);
-  EXPECT_EQ(device_->CreateQueue({99, EngineClass::kCopy, 1, Priority::kNormal}, vm_).status().code(),
-            absl::StatusCode::kNotFound);
+  EXPECT_EQ(
+      device_->CreateQueue({.context = 99, .engine_class = EngineClass::kCopy, .logical_mask = 2}, vm_).status().code(),
+      absl::StatusCode::kNotFound);
 }
 
 TEST_P(DeviceTest, QueuesComeAndGo) {
@@ -275,7 +276,7 @@ class ParallelQueueTest : public DeviceTest {
       if (engine.engine_class == EngineClass::kVideoDecode) instances.push_back(engine.instance);
     }
     if (instances.size() < 2) GTEST_SKIP() << "one video engine only";
-    queue_ = MakeQueue(EngineClass::kVideoDecode, Priority::kNormal, instances.front(), 2);
+    queue_ = MakeQueue(EngineClass::kVideoDecode, Priority::kNormal, 0, 2);
   }
   uint64_t queue_ = 0;
 };
@@ -319,7 +320,7 @@ TEST_P(ParallelQueueTest, FaultOfOneLaneStopsTheOther) {
 }
 
 TEST_P(ParallelQueueTest, TooWideIsRefused) {
-  auto queue = device_->CreateQueue({99, EngineClass::kCopy, 0, Priority::kNormal, 2}, vm_);
+  auto queue = device_->CreateQueue({.context = 99, .engine_class = EngineClass::kCopy, .width = 2}, vm_);
   EXPECT_EQ(queue.status().code(), absl::StatusCode::kNotFound);
 }
 

@@ -22,6 +22,7 @@ class ManualBuffer : public hw::Buffer {
     std::memcpy(data.data(), bytes_.data() + offset, data.size());
     return absl::OkStatus();
   }
+  uint16_t region() const override { return 0; }
 
  private:
   bool Fits(uint64_t offset, uint64_t size) const { return offset <= bytes_.size() && size <= bytes_.size() - offset; }
@@ -156,10 +157,17 @@ uint64_t ManualDevice::RegionUsedBytes(uint16_t) const {
   return used_bytes_;
 }
 
-absl::StatusOr<std::shared_ptr<hw::Vm>> ManualDevice::CreateVm() { return std::make_shared<ManualVm>(); }
+absl::StatusOr<std::shared_ptr<hw::Vm>> ManualDevice::CreateVm(const hw::VmSpec&) {
+  return std::make_shared<ManualVm>();
+}
 
 absl::StatusOr<std::unique_ptr<hw::Queue>> ManualDevice::CreateQueue(const hw::QueueSpec& spec,
                                                                      std::shared_ptr<hw::Vm>) {
+  {
+    hw::MutexLock lock(mutex_);
+    queues_[spec.context].props = spec.props;
+    queues_[spec.context].flags = spec.flags;
+  }
   return std::make_unique<ManualQueue>(*this, spec.context);
 }
 
@@ -167,24 +175,102 @@ absl::StatusOr<std::unique_ptr<hw::BindOp>> ManualDevice::PrepareBind(std::share
   return std::make_unique<ManualBind>();
 }
 
-void ManualDevice::Submit(hw::Queue& queue, uint64_t seqno, absl::Span<const uint64_t>) {
+absl::StatusOr<hw::MoveOp> ManualDevice::PrepareMove(std::shared_ptr<hw::Buffer>, uint16_t) {
+  return absl::UnimplementedError("the device has one region");
+}
+
+void ManualDevice::Submit(hw::Queue& queue, const hw::Submission& job) {
   const uint64_t context = static_cast<ManualQueue&>(queue).context;
   hw::MutexLock lock(mutex_);
   State& state = queues_[context];
   state.owner = queue.owner;
   ++state.submitted;
   changed_.NotifyAll();
-  state.running.push_back(seqno);
+  state.running.push_back(job.seqno);
   if (lost_) {
     End(context, hw::JobStatus::kDeviceLost);
-  } else if (run_freely_) {
+  } else if (run_freely_ && state.state == hw::QueueState::kRunning) {
     End(context, hw::JobStatus::kOk);
   }
 }
 
-void ManualDevice::Bind(hw::BindOp&) {
+bool ManualDevice::Bind(hw::BindOp&, const hw::Completion& end) {
   hw::MutexLock lock(mutex_);
   ++binds_;
+  if (hold_binds_) held_binds_.push_back(end);
+  return !hold_binds_;
+}
+
+void ManualDevice::HoldBinds() {
+  hw::MutexLock lock(mutex_);
+  hold_binds_ = true;
+}
+
+void ManualDevice::AnswerBinds() {
+  hw::MutexLock lock(mutex_);
+  ended_.insert(ended_.end(), held_binds_.begin(), held_binds_.end());
+  held_binds_.clear();
+  changed_.NotifyAll();
+}
+
+void ManualDevice::SetProps(hw::Queue& queue, const hw::SchedProps& props) {
+  hw::MutexLock lock(mutex_);
+  queues_[static_cast<ManualQueue&>(queue).context].props = props;
+}
+
+absl::Status ManualDevice::Suspend(hw::Queue& queue) {
+  const uint64_t context = static_cast<ManualQueue&>(queue).context;
+  hw::MutexLock lock(mutex_);
+  State& state = queues_[context];
+  state.owner = queue.owner;
+  if (state.state >= hw::QueueState::kKilled) return absl::FailedPreconditionError("the queue is dead");
+  state.state = hw::QueueState::kSuspendPending;
+  if (!hold_suspends_) Answered(context, absl::OkStatus());
+  return absl::OkStatus();
+}
+
+void ManualDevice::Resume(hw::Queue& queue) {
+  const uint64_t context = static_cast<ManualQueue&>(queue).context;
+  hw::MutexLock lock(mutex_);
+  State& state = queues_[context];
+  if (state.state == hw::QueueState::kSuspendPending) Answered(context, absl::AbortedError("resumed"));
+  if (state.state == hw::QueueState::kSuspended) state.state = hw::QueueState::kRunning;
+  while (run_freely_ && !state.running.empty()) End(context, hw::JobStatus::kOk);
+}
+
+void ManualDevice::Answered(uint64_t context, absl::Status status) {
+  State& state = queues_[context];
+  if (state.state == hw::QueueState::kSuspendPending) {
+    state.state = absl::IsDeadlineExceeded(status) ? hw::QueueState::kBanned : hw::QueueState::kSuspended;
+  }
+  answers_.push_back({context, state.owner, std::move(status)});
+  changed_.NotifyAll();
+}
+
+void ManualDevice::HoldSuspends() {
+  hw::MutexLock lock(mutex_);
+  hold_suspends_ = true;
+}
+
+void ManualDevice::AnswerSuspends(absl::Status status) {
+  hw::MutexLock lock(mutex_);
+  for (auto& [context, state] : queues_) {
+    if (state.state == hw::QueueState::kSuspendPending) Answered(context, status);
+  }
+}
+
+hw::QueueSnapshot ManualDevice::Look(hw::Queue& queue) {
+  hw::MutexLock lock(mutex_);
+  const State& state = queues_[static_cast<ManualQueue&>(queue).context];
+  hw::QueueSnapshot snapshot;
+  snapshot.state = state.state;
+  snapshot.props = state.props;
+  snapshot.flags = state.flags;
+  snapshot.jobs = static_cast<uint32_t>(state.running.size());
+  snapshot.jobs_max = info_.jobs_per_queue_max;
+  snapshot.next_hw_seqno = static_cast<uint32_t>(state.submitted + 1);
+  snapshot.hw_seqno = static_cast<uint32_t>(state.submitted - state.running.size());
+  return snapshot;
 }
 
 hw::Progress ManualDevice::CheckProgress(hw::Queue& queue) {
@@ -196,6 +282,10 @@ void ManualDevice::Cancel(hw::Queue& queue, hw::JobStatus head_status) {
   {
     hw::MutexLock lock(mutex_);
     if (ignore_cancels_) return;
+    const uint64_t context = static_cast<ManualQueue&>(queue).context;
+    State& state = queues_[context];
+    if (state.state == hw::QueueState::kSuspendPending) Answered(context, absl::AbortedError("cancelled"));
+    state.state = head_status == hw::JobStatus::kCancelled ? hw::QueueState::kKilled : hw::QueueState::kBanned;
   }
   Fail(static_cast<ManualQueue&>(queue).context, head_status);
 }
@@ -216,15 +306,18 @@ void ManualDevice::Deliver() {
   bool told_lost = false;
   for (;;) {
     std::vector<hw::Completion> ended;
+    std::vector<Answer> answers;
     bool lost = false;
     {
       hw::MutexLock lock(mutex_);
-      while (ended_.empty() && !stopping_ && (!lost_ || told_lost)) changed_.Wait(mutex_);
+      while (ended_.empty() && answers_.empty() && !stopping_ && (!lost_ || told_lost)) changed_.Wait(mutex_);
       if (stopping_) return;
       ended.swap(ended_);
+      answers.swap(answers_);
       lost = lost_ && !told_lost;
     }
     if (!ended.empty()) listener_->OnCompletions(ended);
+    for (const Answer& answer : answers) listener_->OnSuspended(answer.context, answer.owner, answer.status);
     if (lost) {
       told_lost = true;
       listener_->OnDeviceLost(absl::UnavailableError("lost by the test"));

@@ -36,6 +36,12 @@ class ManualDevice : public hw::Device {
   void RunFreely();
   // From now on Cancel is ignored, as by a device that hangs for good.
   void IgnoreCancels();
+  // From now on Suspend is not answered until AnswerSuspends.
+  void HoldSuspends();
+  void AnswerSuspends(absl::Status status);
+  // From now on Bind answers later, when the test says so.
+  void HoldBinds();
+  void AnswerBinds();
   void Lose();
   // False when `count` jobs in all have not been submitted to the queue in ten seconds.
   bool WaitForSubmitted(uint64_t context, uint64_t count);
@@ -48,15 +54,20 @@ class ManualDevice : public hw::Device {
   void Stop() override;
   absl::StatusOr<std::shared_ptr<hw::Buffer>> CreateBuffer(const hw::BufferSpec& spec) override;
   uint64_t RegionUsedBytes(uint16_t region) const override;
-  absl::StatusOr<std::shared_ptr<hw::Vm>> CreateVm() override;
+  absl::StatusOr<std::shared_ptr<hw::Vm>> CreateVm(const hw::VmSpec& spec) override;
   absl::StatusOr<std::unique_ptr<hw::Queue>> CreateQueue(const hw::QueueSpec& spec,
                                                          std::shared_ptr<hw::Vm> vm) override;
   absl::StatusOr<std::unique_ptr<hw::BindOp>> PrepareBind(std::shared_ptr<hw::Vm> vm,
                                                           const hw::BindSpec& spec) override;
-  void Submit(hw::Queue& queue, uint64_t seqno, absl::Span<const uint64_t> batches) override;
-  void Bind(hw::BindOp& op) override;
+  absl::StatusOr<hw::MoveOp> PrepareMove(std::shared_ptr<hw::Buffer> buffer, uint16_t region) override;
+  bool Bind(hw::BindOp& op, const hw::Completion& end) override;
+  void Submit(hw::Queue& queue, const hw::Submission& job) override;
   hw::Progress CheckProgress(hw::Queue& queue) override;
+  void SetProps(hw::Queue& queue, const hw::SchedProps& props) override;
+  absl::Status Suspend(hw::Queue& queue) override;
+  void Resume(hw::Queue& queue) override;
   void Cancel(hw::Queue& queue, hw::JobStatus head_status) override;
+  hw::QueueSnapshot Look(hw::Queue& queue) override;
 
  private:
   class ManualQueue;
@@ -65,9 +76,19 @@ class ManualDevice : public hw::Device {
     void* owner = nullptr;
     uint64_t submitted = 0;
     hw::Progress progress;
+    hw::QueueState state = hw::QueueState::kRunning;
+    hw::SchedProps props;
+    uint32_t flags = 0;
+  };
+  struct Answer {
+    uint64_t context;
+    void* owner;
+    absl::Status status;
   };
 
   void End(uint64_t context, hw::JobStatus status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A pending suspend gets its answer.
+  void Answered(uint64_t context, absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Deliver();
 
   hw::DeviceInfo info_;
@@ -77,6 +98,10 @@ class ManualDevice : public hw::Device {
   std::vector<hw::Completion> ended_ ABSL_GUARDED_BY(mutex_);
   bool run_freely_ ABSL_GUARDED_BY(mutex_) = false;
   bool ignore_cancels_ ABSL_GUARDED_BY(mutex_) = false;
+  bool hold_suspends_ ABSL_GUARDED_BY(mutex_) = false;
+  bool hold_binds_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<Answer> answers_ ABSL_GUARDED_BY(mutex_);
+  std::vector<hw::Completion> held_binds_ ABSL_GUARDED_BY(mutex_);
   bool lost_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t binds_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -116,8 +116,9 @@ TEST_P(BatchFuzz, NothingButTheJobFails) {
   random_.seed(seed);
   // Out of the batches' reach.
   auto own = device_->CreateBuffer({kPageBytes, 0}).value();
-  auto own_vm = device_->CreateVm().value();
-  device_->Bind(**device_->PrepareBind(own_vm, {kBase, kPageBytes, own, 0}));
+  auto own_vm = device_->CreateVm({}).value();
+  auto bind = device_->PrepareBind(own_vm, {kBase, kPageBytes, own, 0}).value();
+  Carry(*bind);
   const Batch count = AddDword(kBase + 512, 1) + kEnd;
   ASSERT_TRUE(own->Write(0, {reinterpret_cast<const std::byte*>(count.data()), count.size() * 4}).ok());
 
@@ -125,13 +126,14 @@ TEST_P(BatchFuzz, NothingButTheJobFails) {
   const std::vector<EngineInfo>& engines = device_->info().engines;
   for (uint64_t i = 0; i < batches; ++i) {
     const EngineInfo& engine = engines[i % engines.size()];
-    const uint64_t queue = MakeQueue(engine.engine_class, Priority::kNormal, engine.instance);
+    const uint64_t queue = MakeQueue(engine);
     next_code_ = kCode;
     Submit(queue, RandomBatch());
     const uint64_t innocent = next_context_++;
-    auto innocent_queue =
-        device_->CreateQueue({innocent, engine.engine_class, engine.instance, Priority::kNormal}, own_vm).value();
-    device_->Submit(*innocent_queue, 1, {&kBase, 1});
+    QueueSpec spec{.context = innocent, .engine_class = engine.engine_class};
+    spec.logical_mask = 1u << LogicalInstance(device_->info(), engine.engine_class, engine.instance).value();
+    auto innocent_queue = device_->CreateQueue(spec, own_vm).value();
+    device_->Submit(*innocent_queue, {.seqno = 1, .batches = {&kBase, 1}});
     // What has not ended after a while on the engine never will.
     const Nanos patience = MonotonicNow() + 3 * kNanosPerMilli;
     while (listener_.count(queue) == 0 && MonotonicNow() < patience) std::this_thread::yield();

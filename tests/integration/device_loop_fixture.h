@@ -30,6 +30,11 @@ class RecordingObserver : public Observer {
     hw::MutexLock lock(mutex_);
     banned_.push_back(context);
   }
+  void OnSuspended(ContextId context, absl::Status status) override {
+    hw::MutexLock lock(mutex_);
+    suspended_.emplace_back(context, std::move(status));
+    changed_.NotifyAll();
+  }
   void OnInactive(ContextId context) override {
     hw::MutexLock lock(mutex_);
     inactive_.push_back(context);
@@ -43,6 +48,14 @@ class RecordingObserver : public Observer {
       if (!changed_.WaitUntil(mutex_, deadline)) return false;
     }
     return true;
+  }
+  // The answers so far, as soon as there are `count`.
+  std::vector<std::pair<ContextId, absl::Status>> WaitForSuspended(size_t count) {
+    hw::MutexLock lock(mutex_);
+    const hw::Nanos deadline = hw::MonotonicNow() + 20 * hw::kNanosPerSecond;
+    while (suspended_.size() < count && changed_.WaitUntil(mutex_, deadline)) {
+    }
+    return suspended_;
   }
   bool WaitForInactive(size_t count) {
     hw::MutexLock lock(mutex_);
@@ -72,6 +85,7 @@ class RecordingObserver : public Observer {
   std::vector<Outcome> outcomes_ ABSL_GUARDED_BY(mutex_);
   std::vector<ContextId> banned_ ABSL_GUARDED_BY(mutex_);
   std::vector<ContextId> inactive_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::pair<ContextId, absl::Status>> suspended_ ABSL_GUARDED_BY(mutex_);
 };
 
 class DeviceLoopTest : public ::testing::TestWithParam<int> {

@@ -23,10 +23,10 @@ class QuietDevice : public fakes::ManualDevice {
     return absl::OkStatus();
   }
   void Stop() override {}
-  void Submit(hw::Queue& queue, uint64_t seqno, absl::Span<const uint64_t>) override {
+  void Submit(hw::Queue& queue, const hw::Submission& job) override {
     last_.owner = queue.owner;
-    last_.seqno = seqno;
-    submitted = seqno;
+    last_.seqno = job.seqno;
+    submitted = job.seqno;
   }
   std::atomic<uint64_t> submitted{0};
   void CompleteLast() { listener_->OnCompletions({&last_, 1}); }
@@ -40,6 +40,7 @@ class CountingObserver : public Observer {
  public:
   void OnFinished(absl::Span<Job* const> jobs) override { ended += jobs.size(); }
   void OnBanned(ContextId, const Result&) override {}
+  void OnSuspended(ContextId, absl::Status) override {}
   void OnInactive(ContextId) override {}
   std::atomic<size_t> ended{0};
 };

@@ -49,7 +49,7 @@ MUTANTS = [
      "      Touch(timeline);\n"),
     ("a hung queue is fed", SCHEDULER, "    if (is_news) {", "    if (false && is_news) {"),
     ("a banned queue goes on", SCHEDULER, "    Doom(timeline, As(Outcome::kCancelled, result));\n", ""),
-    ("ignore priority", SCHEDULER, "ready_[static_cast<size_t>(timeline.spec.priority)].PushBack(&timeline);",
+    ("ignore priority", SCHEDULER, "ready_[static_cast<size_t>(timeline.priority)].PushBack(&timeline);",
      "ready_[0].PushBack(&timeline);"),
     ("start while stopped", SCHEDULER, "timeline->doomed || timeline->stopped", "timeline->doomed"),
     ("no start after stop", SCHEDULER,

@@ -27,7 +27,7 @@ class MappingDevice : public fakes::ManualDevice {
     return prepared_;
   }
 
-  absl::StatusOr<std::shared_ptr<hw::Vm>> CreateVm() override {
+  absl::StatusOr<std::shared_ptr<hw::Vm>> CreateVm(const hw::VmSpec&) override {
     if (absl::Status status = Enter(); !status.ok()) return status;
     return std::make_shared<MappingVm>();
   }
@@ -50,11 +50,11 @@ class MappingDevice : public fakes::ManualDevice {
     }
     return std::make_unique<MappingBind>(std::move(vm), spec);
   }
-  void Bind(hw::BindOp& op) override {
+  bool Bind(hw::BindOp& op, const hw::Completion& end) override {
     auto& bind = static_cast<MappingBind&>(op);
     std::shared_ptr<hw::Buffer>& mapped = static_cast<MappingVm&>(*bind.vm).mapped[bind.spec.address];
     mapped = std::move(bind.spec.buffer);
-    ManualDevice::Bind(op);
+    return ManualDevice::Bind(op, end);
   }
 
  private:

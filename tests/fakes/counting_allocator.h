@@ -9,6 +9,8 @@ namespace xeq::fakes {
 
 // Calls of operator new so far, of all threads.
 size_t Allocations();
+// Those of them that were made with a lock held: where xeq_lock_checker is linked too.
+size_t AllocationsInLock();
 
 }  // namespace xeq::fakes
 

@@ -19,7 +19,8 @@ class FencePath {
   FencePath& operator=(const FencePath&) = delete;
   ~FencePath();
 
-  // Calls of this thread since then that wait for another thread, the clock or a peer: condition variables, poll, sleeps.
+  // Calls of this thread since then that wait for another thread, the clock or a peer: condition variables, poll,
+  // sleeps.
   size_t sleeps() const;
 };
 

@@ -10,31 +10,10 @@
 
 #include "server/sched/device_loop.h"
 #include "tests/fakes/counting_allocator.h"
-#include "tests/fakes/manual_device.h"
+#include "tests/scenarios/quiet_device.h"
 
 namespace xeq::sched {
 namespace {
-
-// Keeps what was submitted in memory that it has.
-class QuietDevice : public fakes::ManualDevice {
- public:
-  absl::Status Start(Listener& listener) override {
-    listener_ = &listener;
-    return absl::OkStatus();
-  }
-  void Stop() override {}
-  void Submit(hw::Queue& queue, const hw::Submission& job) override {
-    last_.owner = queue.owner;
-    last_.seqno = job.seqno;
-    submitted = job.seqno;
-  }
-  std::atomic<uint64_t> submitted{0};
-  void CompleteLast() { listener_->OnCompletions({&last_, 1}); }
-
- private:
-  Listener* listener_ = nullptr;
-  hw::Completion last_;
-};
 
 class CountingObserver : public Observer {
  public:
@@ -44,8 +23,6 @@ class CountingObserver : public Observer {
   void OnInactive(ContextId) override {}
   std::atomic<size_t> ended{0};
 };
-
-class NoHwQueue : public hw::Queue {};
 
 class NoAllocationTest : public ::testing::TestWithParam<PutMode> {};
 INSTANTIATE_TEST_SUITE_P(T57, NoAllocationTest, ::testing::Values(PutMode::kInline, PutMode::kDeferred));

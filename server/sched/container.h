@@ -44,8 +44,8 @@ absl::Status CheckMayHold(Place place, FenceShape shape);
 // One fence of an array.
 struct Member {
   Point point;
-  // Whether the array fails when this fence does. If not, only its end is waited for: what a timeline held in front of a
-  // point is part of its order, and not of its result.
+  // Whether the array fails when this fence does. If not, only its end is waited for: what a timeline held in front of
+  // a point is part of its order, and not of its result.
   bool failure_counts = true;
   friend bool operator==(const Member&, const Member&) = default;
 };

@@ -83,7 +83,8 @@ class FenceWait : public std::enable_shared_from_this<FenceWait> {
   // Of a wait whose `entries` the derived class fills in.
   FenceWait(size_t entries, Mode mode) : mode_(mode), entries_(entries) {}
 
-  // The mode is met. At most once, in a turn of the device loop or by who put a fence into a syncobj, with no lock held.
+  // The mode is met. At most once, in a turn of the device loop or by who put a fence into a syncobj, with no lock
+  // held.
   virtual void OnMet() = 0;
 
  private:

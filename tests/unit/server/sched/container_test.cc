@@ -37,18 +37,15 @@ TEST_P(ContainerTableTest, HoldsWhatTheTableSays) {
 
 INSTANTIATE_TEST_SUITE_P(
     Cells, ContainerTableTest,
-    ::testing::Values(Cell{Place::kBinarySyncobj, FenceShape::kFence, true},
-                      Cell{Place::kBinarySyncobj, FenceShape::kArray, true},
-                      Cell{Place::kBinarySyncobj, FenceShape::kChain, false},
-                      Cell{Place::kTimelinePoint, FenceShape::kFence, true},
-                      Cell{Place::kTimelinePoint, FenceShape::kArray, true},
-                      Cell{Place::kTimelinePoint, FenceShape::kChain, false},
-                      Cell{Place::kAnyOf, FenceShape::kFence, true}, Cell{Place::kAnyOf, FenceShape::kArray, false},
-                      Cell{Place::kAnyOf, FenceShape::kChain, false}, Cell{Place::kArray, FenceShape::kFence, true},
-                      Cell{Place::kArray, FenceShape::kArray, false}, Cell{Place::kArray, FenceShape::kChain, false},
-                      Cell{Place::kChainNode, FenceShape::kFence, true},
-                      Cell{Place::kChainNode, FenceShape::kArray, true},
-                      Cell{Place::kChainNode, FenceShape::kChain, false}),
+    ::testing::Values(
+        Cell{Place::kBinarySyncobj, FenceShape::kFence, true}, Cell{Place::kBinarySyncobj, FenceShape::kArray, true},
+        Cell{Place::kBinarySyncobj, FenceShape::kChain, false}, Cell{Place::kTimelinePoint, FenceShape::kFence, true},
+        Cell{Place::kTimelinePoint, FenceShape::kArray, true}, Cell{Place::kTimelinePoint, FenceShape::kChain, false},
+        Cell{Place::kAnyOf, FenceShape::kFence, true}, Cell{Place::kAnyOf, FenceShape::kArray, false},
+        Cell{Place::kAnyOf, FenceShape::kChain, false}, Cell{Place::kArray, FenceShape::kFence, true},
+        Cell{Place::kArray, FenceShape::kArray, false}, Cell{Place::kArray, FenceShape::kChain, false},
+        Cell{Place::kChainNode, FenceShape::kFence, true}, Cell{Place::kChainNode, FenceShape::kArray, true},
+        Cell{Place::kChainNode, FenceShape::kChain, false}),
     [](const auto& info) {
       std::string name = std::string(NameOf(info.param.shape)) + "_in_" + std::string(NameOf(info.param.place));
       for (char& c : name) c = c == ' ' ? '_' : c;

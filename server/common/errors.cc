@@ -148,6 +148,25 @@ absl::Status WaitNotEarlier(absl::string_view field, uint64_t value, uint64_t ow
                  {{"field", std::string(field)}, {"value", absl::StrCat(value)}, {"job", absl::StrCat(own_index)}});
 }
 
+absl::Status SyncobjNotSubmitted(absl::string_view field, uint64_t syncobj, uint64_t point, uint64_t newest) {
+  return Invalid(absl::StrCat(field, ": nothing was submitted for the point ", point, " of the syncobj ", syncobj,
+                              "; its newest point is ", newest),
+                 "SYNCOBJ_NOT_SUBMITTED",
+                 {{"field", std::string(field)},
+                  {"syncobj", absl::StrCat(syncobj)},
+                  {"point", absl::StrCat(point)},
+                  {"newest_point", absl::StrCat(newest)}});
+}
+
+absl::Status SyncobjUnknown(absl::string_view field, uint64_t syncobj) {
+  return Invalid(absl::StrCat(field, ": the session has no syncobj with the handle ", syncobj), "SYNCOBJ_UNKNOWN",
+                 {{"field", std::string(field)}, {"syncobj", absl::StrCat(syncobj)}});
+}
+
+absl::Status ContainerNotAllowed(absl::string_view field, absl::string_view why) {
+  return Invalid(absl::StrCat(field, ": ", why), "CONTAINER_NOT_ALLOWED", {{"field", std::string(field)}});
+}
+
 absl::Status DeviceRefused(const absl::Status& status) { return Invalid(status.message(), "DEVICE_REFUSED", {}); }
 
 absl::Status SessionNotFound() {
@@ -173,6 +192,10 @@ absl::Status TimelineNotFound(absl::string_view field, uint64_t timeline) {
 
 absl::Status ContextNotFound(absl::string_view field, uint64_t context) {
   return HandleNotFound("context", "CONTEXT_NOT_FOUND", field, context);
+}
+
+absl::Status SyncobjNotFound(absl::string_view field, uint64_t syncobj) {
+  return HandleNotFound("syncobj", "SYNCOBJ_NOT_FOUND", field, syncobj);
 }
 
 absl::Status DeviceNotFound(absl::string_view device) {
@@ -235,6 +258,15 @@ absl::Status FenceForgotten(absl::string_view field, uint64_t context, uint64_t 
                     {}});
 }
 
+absl::Status SyncobjPointForgotten(absl::string_view field, uint64_t syncobj, uint64_t point) {
+  return MakeError(
+      absl::StatusCode::kOutOfRange,
+      absl::StrCat(field, ": how the point ", point, " of the syncobj ", syncobj, " ended is no longer kept"),
+      {"SYNCOBJ_POINT_FORGOTTEN",
+       {{"field", std::string(field)}, {"syncobj", absl::StrCat(syncobj)}, {"point", absl::StrCat(point)}},
+       {}});
+}
+
 absl::Status EventNotKept(uint64_t after_event, uint64_t oldest_event, uint64_t last_event) {
   return MakeError(
       absl::StatusCode::kOutOfRange,
@@ -245,6 +277,15 @@ absl::Status EventNotKept(uint64_t after_event, uint64_t oldest_event, uint64_t 
         {"oldest_event", absl::StrCat(oldest_event)},
         {"last_event", absl::StrCat(last_event)}},
        {}});
+}
+
+absl::Status SyncobjNotSubmittedInTime(uint64_t syncobj, uint64_t point, uint32_t timeout_ms) {
+  return MakeError(absl::StatusCode::kDeadlineExceeded,
+                   absl::StrCat("source: nothing was submitted for the point ", point, " of the syncobj ", syncobj,
+                                " within ", timeout_ms, " ms"),
+                   {"SYNCOBJ_NOT_SUBMITTED",
+                    {{"field", "source"}, {"syncobj", absl::StrCat(syncobj)}, {"point", absl::StrCat(point)}},
+                    {}});
 }
 
 absl::Status ShuttingDown() {

@@ -46,6 +46,12 @@ absl::Status RangeOutsideVm(absl::string_view field, uint64_t address, uint64_t 
 absl::Status FenceNeverArmed(absl::string_view field, uint64_t context, uint64_t seqno, uint64_t last_armed);
 // A wait on the job with index `value`, which is not before the one that waits.
 absl::Status WaitNotEarlier(absl::string_view field, uint64_t value, uint64_t own_index);
+// Neither binary payload nor point: `newest` is the newest point of the syncobj, 0 when it is no timeline.
+absl::Status SyncobjNotSubmitted(absl::string_view field, uint64_t syncobj, uint64_t point, uint64_t newest);
+// As SyncobjNotFound, where the kernel's number is EINVAL.
+absl::Status SyncobjUnknown(absl::string_view field, uint64_t syncobj);
+// `why` names what may not hold what.
+absl::Status ContainerNotAllowed(absl::string_view field, absl::string_view why);
 // What the device refuses for a reason of its own.
 absl::Status DeviceRefused(const absl::Status& status);
 
@@ -56,6 +62,7 @@ absl::Status BufferNotFound(absl::string_view field, uint64_t buffer);
 absl::Status QueueNotFound(absl::string_view field, uint64_t queue);
 absl::Status TimelineNotFound(absl::string_view field, uint64_t timeline);
 absl::Status ContextNotFound(absl::string_view field, uint64_t context);
+absl::Status SyncobjNotFound(absl::string_view field, uint64_t syncobj);
 absl::Status DeviceNotFound(absl::string_view device);
 absl::Status EngineNotFound(absl::string_view engine_class, std::optional<uint32_t> instance);
 
@@ -73,8 +80,12 @@ absl::Status QueueBanned(uint64_t queue, uint64_t context, uint64_t seqno);
 absl::Status VmInUse(uint64_t vm, uint64_t queue);
 
 // ---- OUT_OF_RANGE.
+absl::Status SyncobjPointForgotten(absl::string_view field, uint64_t syncobj, uint64_t point);
 absl::Status FenceForgotten(absl::string_view field, uint64_t context, uint64_t seqno);
 absl::Status EventNotKept(uint64_t after_event, uint64_t oldest_event, uint64_t last_event);
+
+// ---- DEADLINE_EXCEEDED.
+absl::Status SyncobjNotSubmittedInTime(uint64_t syncobj, uint64_t point, uint32_t timeout_ms);
 
 // ---- UNAVAILABLE.
 absl::Status ShuttingDown();

@@ -77,6 +77,8 @@ class Job : public Message, public Counted {
   ~Job() override;
 
   void AddWait(Wait wait) { waits_.push_back(std::move(wait)); }
+  // How many more of AddWait take no memory.
+  size_t waits_room() const { return waits_.capacity() - waits_.size(); }
   void DropWaitsFrom(size_t first);
   void PutOn(Ref<Timeline> queue);
 

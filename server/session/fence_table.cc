@@ -74,6 +74,22 @@ absl::StatusOr<FenceStatus> FenceTable::Status(const sched::Point& point, Field 
   return status;
 }
 
+bool FenceTable::HasEnded(const sched::Point& point) {
+  const Context* context = Find(point.context);
+  return context == nullptr || point.seqno <= context->results.ended();
+}
+
+sched::MemberState FenceTable::StateOf(const sched::Point& point) {
+  if (!HasEnded(point)) return sched::MemberState::kPending;
+  const Context* context = Find(point.context);
+  sched::Result result;
+  if (context == nullptr) return sched::MemberState::kFailed;
+  const PointState state = context->results.Find(point.seqno, &result);
+  if (state == PointState::kForgotten) return sched::MemberState::kFailed;
+  // What was skipped passes no failure on.
+  return sched::IsFailure(result.outcome) ? sched::MemberState::kFailed : sched::MemberState::kOk;
+}
+
 absl::Status FenceTable::Statuses(const FenceWait& wait, std::vector<FenceStatus>& statuses, bool& met) {
   statuses.clear();
   statuses.reserve(wait.points().size());
@@ -116,13 +132,36 @@ absl::StatusOr<bool> FenceTable::StartWait(FenceWait& wait) {
     wait.state_ = FenceWait::State::kMet;
     return true;
   }
-  if (waiters_ >= waiters_max_) return LimitReachedForNow("waiters_max", waiters_max_, waiters_);
+  const absl::Status kept = Keep(wait, wait.mode() == FenceWait::Mode::kAll ? wait.entries_.size() : 1);
+  if (!kept.ok()) return kept;
   for (WaitEntry& entry : wait.entries_) Link(entry);
-  wait.remaining_ = wait.mode() == FenceWait::Mode::kAll ? wait.entries_.size() : 1;
+  return false;
+}
+
+absl::Status FenceTable::Keep(FenceWait& wait, size_t remaining) {
+  if (waiters_ >= waiters_max_) return LimitReachedForNow("waiters_max", waiters_max_, waiters_);
+  wait.remaining_ = remaining;
   wait.state_ = FenceWait::State::kWaiting;
   wait.self_ = wait.shared_from_this();
   ++waiters_;
-  return false;
+  return absl::OkStatus();
+}
+
+void FenceTable::Await(WaitEntry& entry, const sched::Point& point) {
+  entry.context = Find(point.context);
+  entry.seqno = point.seqno;
+  Link(entry);
+}
+
+void FenceTable::CountDown(FenceWait& wait, MetWaits& met) {
+  if (--wait.remaining_ == 0) Give(wait, met);
+}
+
+void FenceTable::Give(FenceWait& wait, MetWaits& met) {
+  Unregister(wait);
+  wait.state_ = FenceWait::State::kMet;
+  --waiters_;
+  met.Add(wait);
 }
 
 bool FenceTable::CancelWait(FenceWait& wait) {
@@ -160,19 +199,16 @@ void FenceTable::Unregister(FenceWait& wait) {
   for (WaitEntry& entry : wait.entries_) {
     if (entry.context != nullptr) Unlink(entry);
   }
+  wait.OnUnregistered();
 }
 
 void FenceTable::End(const sched::Point& point, const sched::Result& result, MetWaits& met) {
   Context& context = *Find(point.context);
   context.results.End(context.id, result);
   while (context.waits_head != nullptr && context.waits_head->seqno <= point.seqno) {
-    FenceWait& wait = *context.waits_head->wait;
-    Unlink(*context.waits_head);
-    if (--wait.remaining_ > 0) continue;
-    Unregister(wait);
-    wait.state_ = FenceWait::State::kMet;
-    --waiters_;
-    met.Add(wait);
+    WaitEntry& entry = *context.waits_head;
+    Unlink(entry);
+    if (!entry.wait->Continue(*this, entry)) CountDown(*entry.wait, met);
   }
   // The scheduler closes it too.
   if (!context.closed && context.timeline->spec.one_job) MarkClosed(context);

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "server/sched/container.h"
 #include "server/sched/fence.h"
 #include "server/sched/point_results.h"
 #include "server/sched/timeline.h"
@@ -27,6 +28,7 @@ struct FenceStatus {
   sched::Result result;
 };
 
+class FenceTable;
 class FenceWait;
 struct Context;
 
@@ -78,14 +80,26 @@ class FenceWait : public std::enable_shared_from_this<FenceWait> {
   Mode mode() const { return mode_; }
 
  protected:
-  // The mode is met. At most once, in a turn of the device loop, with no lock held.
+  // Of a wait whose `entries` the derived class fills in.
+  FenceWait(size_t entries, Mode mode) : mode_(mode), entries_(entries) {}
+
+  // The mode is met. At most once, in a turn of the device loop or by who put a fence into a syncobj, with no lock
+  // held.
   virtual void OnMet() = 0;
 
  private:
   friend class FenceTable;
+  friend class SyncobjTable;
+  friend class SyncobjWait;
   friend class MetWaits;
   friend class Session;
   enum class State : uint8_t { kNew, kWaiting, kMet, kCancelled };
+
+  // The point of `entry` has ended, and the entry is on no list. True: it was put on that of another point, which it
+  // waits for too. Takes no memory.
+  virtual bool Continue(FenceTable&, WaitEntry&) { return false; }
+  // None of the entries is on a list any more.
+  virtual void OnUnregistered() {}
 
   const std::vector<sched::Point> points_;
   const Mode mode_;
@@ -146,6 +160,10 @@ class FenceTable {
   using Field = absl::FunctionRef<std::string()>;
   // INVALID_ARGUMENT: never armed. NOT_FOUND: unknown context. OUT_OF_RANGE: how it ended is forgotten.
   absl::StatusOr<FenceStatus> Status(const sched::Point& point, Field field);
+  // For points that were armed or planned. One that is forgotten has ended.
+  bool HasEnded(const sched::Point& point);
+  // One that is forgotten counts as failed, since it may have.
+  sched::MemberState StateOf(const sched::Point& point);
 
   // ---- Waits.
   // The statuses of the points, in their order, and whether the mode is met by now.
@@ -155,6 +173,15 @@ class FenceTable {
   absl::StatusOr<bool> StartWait(FenceWait& wait);
   // OnMet will not be called after this, unless that was under way. True: the wait was waiting.
   bool CancelWait(FenceWait& wait);
+  // For waits that find their points themselves: keeps the wait until it was counted down `remaining` times, to whoever
+  // links its entries. RESOURCE_EXHAUSTED: waiters_max.
+  absl::Status Keep(FenceWait& wait, size_t remaining);
+  // Puts the entry on the list of a point that has not ended. Takes no memory.
+  void Await(WaitEntry& entry, const sched::Point& point);
+  // One of what it waits for has come. Adds it to `met` when nothing is missing any more.
+  void CountDown(FenceWait& wait, MetWaits& met);
+  // Adds it to `met` whatever is missing.
+  void Give(FenceWait& wait, MetWaits& met);
   size_t waiters() const { return waiters_; }
 
   // ---- What the scheduler tells. Takes no memory.

@@ -8,10 +8,11 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
 #include "server/sched/job.h"
+#include "server/session/syncobj.h"
 
 namespace xeq::session {
 
-// An in-fence: a point, or the fence of an earlier job of the same call.
+// An in-fence: a point, the fence of an earlier job of the same call, or what a syncobj holds.
 struct InFence {
   sched::Point point;
   // Index among the call's jobs; `point` does not count then.
@@ -19,6 +20,8 @@ struct InFence {
   sched::WaitErrorPolicy on_error = sched::WaitErrorPolicy::kFail;
   // Neighbours with the same number other than 0 are alternatives: sched::Wait::any_of.
   uint16_t any_of = 0;
+  // A syncobj, whose point is `point.seqno`; 0: none.
+  uint64_t syncobj = 0;
 };
 
 using InFences = absl::InlinedVector<InFence, 2>;
@@ -28,6 +31,8 @@ struct JobSpec {
   // Belongs to the request. Each address was checked. None: a pure synchronisation.
   absl::Span<const uint64_t> batches;
   InFences waits;
+  // Where its fence goes, in this order, when all jobs of the call are armed.
+  absl::InlinedVector<SyncobjPoint, 1> signals = {};
 };
 
 struct MapSpec {

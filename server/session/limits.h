@@ -19,6 +19,10 @@ struct SessionLimits {
   uint32_t waiters_max = 1024;
   uint32_t watches_max = 16;
   uint32_t events_kept_max = 16384;
+  uint32_t syncobjs_max = 1024;
+  // Held by syncobjs or by those who wait for them: one for what a syncobj holds, one for each of its points that has
+  // not been let go.
+  uint32_t syncobj_payloads_max = 16384;
 };
 
 // Jobs of one Submit.
@@ -27,6 +31,18 @@ inline constexpr size_t kJobsPerSubmitMax = 1024;
 inline constexpr size_t kWaitsPerJobMax = 64;
 // Fences of one WaitFences.
 inline constexpr size_t kWaitsPerCallMax = 1024;
+// Syncobjs that one job puts its fence into.
+inline constexpr size_t kSignalsPerJobMax = 64;
+// Syncobjs of one call of SyncobjService.
+inline constexpr size_t kSyncobjsPerCallMax = 64;
+// Points of one syncobj that are not signalled, with those that are and whose failure is kept.
+inline constexpr uint32_t kPointsPerSyncobjMax = 256;
+// Points of one syncobj that failed and of which it is known, besides the newest.
+inline constexpr uint32_t kFailedPointsKeptMax = 32;
+// Fences that one payload stands for.
+inline constexpr size_t kFencesPerPayloadMax = 64;
+// How long a transfer waits for its source to be submitted.
+inline constexpr uint32_t kTransferWaitMsMax = 5'000;
 // Queues and VMs that are gone and whose fences can still be asked for, and as many combined fences that have ended;
 // beyond that the oldest is forgotten.
 inline constexpr size_t kTombstonesMax = 1024;

@@ -19,10 +19,14 @@ void Session::OnFinished(absl::Span<sched::Job* const> jobs) {
     jobs_in_flight_ -= jobs.size();
     TakeIdleWatches(watches);
   }
+  Tell(met);
+  Tell(watches);
+}
+
+void Session::Tell(MetWaits& met) {
   int told = 0;
   for (; const std::shared_ptr<FenceWait> wait = met.TakeFirst(); ++told) wait->OnMet();
   if (told > 0) recorder_.OnWaiters(-told);
-  Tell(watches);
 }
 
 void Session::OnBanned(sched::ContextId context, const sched::Result& cause) {

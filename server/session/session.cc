@@ -14,10 +14,12 @@ Session::Session(sched::DeviceLoop& loop, Recorder& recorder, SessionOptions opt
       options_(std::move(options)),
       lease_(options_.lease_ns, now),
       buffer_bytes_(std::make_shared<std::atomic<uint64_t>>(0)),
+      payloads_(std::make_shared<PayloadBudget>(options_.limits.syncobj_payloads_max)),
       vms_("vms_max", options_.limits.vms_max),
       buffers_("buffers_max", options_.limits.buffers_max),
       queues_("queues_max", options_.limits.queues_max),
       fences_(options_.limits.waiters_max, kTombstonesMax),
+      syncobjs_(fences_, options_.limits.syncobjs_max),
       events_(options_.limits.events_kept_max) {
   watches_.reserve(options_.limits.watches_max);
 }
@@ -257,6 +259,7 @@ void Session::Close(CloseReason reason) {
   absl::flat_hash_map<uint64_t, std::shared_ptr<hw::Buffer>> buffers;
   absl::flat_hash_map<uint64_t, Queue> queues;
   Watches watches;
+  MetWaits given_up;
   {
     hw::MutexLock lock(mutex_);
     if (closed_) return;
@@ -268,11 +271,13 @@ void Session::Close(CloseReason reason) {
     for (const auto& [handle, vm] : vms) CloseContext(*vm.context);
     for (const auto& [handle, context] : host_timelines_) CloseContext(*context);
     host_timelines_.clear();
+    syncobjs_.Close(given_up);
     TakeIdleWatches(watches);
   }
   for (const auto& [handle, queue] : queues) {
     recorder_.OnQueueClosed(queue.spec.engine_class, queue.culprit.has_value(), reason);
   }
+  Tell(given_up);
   Tell(watches);
   recorder_.OnSessionClosed(reason);
 }

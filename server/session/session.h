@@ -29,6 +29,8 @@
 #include "server/session/lease.h"
 #include "server/session/limits.h"
 #include "server/session/recorder.h"
+#include "server/session/syncobj.h"
+#include "server/session/syncobj_wait.h"
 #include "server/session/watch.h"
 
 namespace xeq::session {
@@ -108,6 +110,20 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   absl::StatusOr<sched::Point> ArmHostFence(uint64_t timeline, uint32_t expires_ms, hw::Nanos now);
   absl::Status SignalHostFence(const sched::Point& point, bool failed);
 
+  // ---- Syncobjs. Lists are carried out wholly or, on an error, not at all.
+  absl::StatusOr<uint64_t> CreateSyncobj(bool signaled);
+  // INVALID_ARGUMENT: unknown. Waits are not disturbed.
+  absl::Status DestroySyncobj(uint64_t syncobj);
+  absl::Status ResetSyncobjs(absl::Span<const uint64_t> syncobjs);
+  absl::Status SignalSyncobjs(absl::Span<const SyncobjPoint> points);
+  // The highest signalled points, or the newest that were submitted.
+  absl::Status QuerySyncobjs(absl::Span<const uint64_t> syncobjs, bool last_submitted, absl::Span<uint64_t> points);
+  // Gives `to` what `from` stands for.
+  absl::Status TransferSyncobj(const SyncobjPoint& from, const SyncobjPoint& to);
+  // See SyncobjTable. CancelWait ends it; then the result stands.
+  absl::StatusOr<bool> StartSyncobjWait(SyncobjWait& wait, bool keep);
+  absl::StatusOr<SyncobjWaitResult> ResultOf(const SyncobjWait& wait);
+
   // ---- Fences. See FenceTable. They work on a closed session too, whose fences still end.
   absl::Status FenceStatuses(const FenceWait& wait, std::vector<FenceStatus>& statuses, bool& met);
   absl::StatusOr<bool> StartWait(FenceWait& wait);
@@ -146,6 +162,28 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
     hw::EngineClass engine_class = hw::EngineClass::kRender;
   };
   using Plan = absl::InlinedVector<Planned, 4>;
+  // A payload on its way into a syncobj. It is put there at once, where the jobs behind it in the call see it, and
+  // taken back when the call fails before the lock is let go.
+  struct PlannedSignal {
+    sched::Ref<Payload> payload;
+    // Set when it was put.
+    Syncobj* syncobj = nullptr;
+    Syncobj::State before;
+  };
+  using Signals = absl::InlinedVector<PlannedSignal, 4>;
+  // RESOURCE_EXHAUSTED: syncobj_payloads_max.
+  absl::StatusOr<Signals> MakeSignals(size_t count) const;
+  // `field` gives the path of the point in the request, with a dot behind it.
+  absl::Status Put(const SyncobjPoint& point, FenceTable::Field field, PlannedSignal& signal)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void TakeBack(Signals& signals);
+  // From here on others see them.
+  void Publish(const Signals& signals, MetWaits& met) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Tell(MetWaits& met);
+
+  // Submit; `roomy` jobs have memory for as many waits as there may be. ABORTED: they would have to be.
+  absl::Status TrySubmit(absl::Span<const JobSpec> specs, hw::Nanos now, bool roomy, absl::Span<sched::Point> points,
+                         sched::Point* combined);
   // A timeline for one fence, of which `points` says what it waits for.
   absl::Status PlanCombined(absl::Span<const sched::Point> points, Planned& planned)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -171,6 +209,13 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   // `earlier` are those of the jobs in front of it in Submit, where it has the index `index`.
   absl::Status ResolveWaits(absl::Span<const InFence> waits, const Context& own, absl::Span<const sched::Point> earlier,
                             std::optional<size_t> index, sched::Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The same for the syncobj that `wait` names. Of several failures the first becomes `failure`.
+  absl::Status ResolveSyncobj(const InFence& wait, const Context& own, FenceTable::Field prefix, size_t number,
+                              sched::Job& job, sched::Result& failure) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status AwaitMember(const sched::Point& point, sched::WaitErrorPolicy policy, FenceTable::Field prefix,
+                           sched::Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // INVALID_ARGUMENT: more than kWaitsPerJobMax. ABORTED: memory for fewer was taken.
+  static absl::Status AddWait(sched::Job& job, sched::Wait wait, FenceTable::Field prefix);
   // The point of no return.
   sched::Point ArmAndPost(sched::Ticket& ticket, sched::Ref<sched::Job> job, Context& context, hw::Nanos now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -186,6 +231,8 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   Lease lease_;
   // Bytes of the session's buffers that have not been freed. Shared, because mappings may outlive the session.
   const std::shared_ptr<std::atomic<uint64_t>> buffer_bytes_;
+  // Of the session's syncobjs, and of waits that hold them.
+  const std::shared_ptr<PayloadBudget> payloads_;
 
   hw::Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
@@ -195,6 +242,7 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   // Counted among the queues.
   absl::flat_hash_map<uint64_t, Context*> host_timelines_ ABSL_GUARDED_BY(mutex_);
   FenceTable fences_ ABSL_GUARDED_BY(mutex_);
+  SyncobjTable syncobjs_ ABSL_GUARDED_BY(mutex_);
   EventLog events_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<Watch>> watches_ ABSL_GUARDED_BY(mutex_);
   uint64_t jobs_in_flight_ ABSL_GUARDED_BY(mutex_) = 0;

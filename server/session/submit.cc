@@ -12,6 +12,15 @@ namespace {
 
 constexpr uint64_t kVaLimit = uint64_t{1} << hw::kVaBits;
 
+// How many waits to take memory for. Nobody knows in front of the lock for how many fences a syncobj stands.
+size_t WaitsOf(const InFences& waits, bool roomy) {
+  constexpr size_t kFencesOfASyncobj = 4;
+  const auto syncobjs = static_cast<size_t>(
+      std::count_if(waits.begin(), waits.end(), [](const InFence& wait) { return wait.syncobj != 0; }));
+  if (syncobjs == 0) return waits.size();
+  return roomy ? kWaitsPerJobMax : std::min(kWaitsPerJobMax, waits.size() + syncobjs * (kFencesOfASyncobj - 1));
+}
+
 }  // namespace
 
 absl::Status Session::CheckQuota(size_t jobs) const {
@@ -31,6 +40,11 @@ absl::Status Session::ResolveWaits(absl::Span<const InFence> waits, const Contex
   for (size_t first = 0, end = 0, number = 0; first < waits.size(); first = end, ++number) {
     end = first + 1;
     while (waits[first].any_of != 0 && end < waits.size() && waits[end].any_of == waits[first].any_of) ++end;
+    if (waits[first].syncobj != 0) {
+      absl::Status status = ResolveSyncobj(waits[first], own, prefix, number, job, failure);
+      if (!status.ok()) return status;
+      continue;
+    }
     const size_t waits_before = job.waits().size();
     bool met = false;
     std::optional<sched::Result> failed;
@@ -46,7 +60,8 @@ absl::Status Session::ResolveWaits(absl::Span<const InFence> waits, const Contex
       });
       if (!status.ok()) return status.status();
       if (status->state == FenceState::kPending && point.context != own.id) {
-        job.AddWait({fences_.Find(point.context)->timeline, point.seqno, wait.on_error, wait.any_of});
+        sched::Wait added{fences_.Find(point.context)->timeline, point.seqno, wait.on_error, wait.any_of};
+        if (absl::Status full = AddWait(job, std::move(added), prefix); !full.ok()) return full;
       } else if (point.context != own.id && sched::IsFailure(status->result.outcome)) {
         if (!failed) failed = status->result;
       } else {
@@ -117,15 +132,26 @@ absl::Status Session::PlanCombined(absl::Span<const sched::Point> points, Planne
 
 absl::Status Session::Submit(absl::Span<const JobSpec> specs, hw::Nanos now, absl::Span<sched::Point> points,
                              sched::Point* combined) {
+  const absl::Status status = TrySubmit(specs, now, /*roomy=*/false, points, combined);
+  return absl::IsAborted(status) ? TrySubmit(specs, now, /*roomy=*/true, points, combined) : status;
+}
+
+absl::Status Session::TrySubmit(absl::Span<const JobSpec> specs, hw::Nanos now, bool roomy,
+                                absl::Span<sched::Point> points, sched::Point* combined) {
   const size_t jobs = specs.size() + (combined != nullptr ? 1 : 0);
   // All memory is taken in front of the lock, on which the ends of jobs wait.
   Plan plan(jobs);
+  size_t signal_count = 0;
   for (size_t i = 0; i < specs.size(); ++i) {
-    plan[i].job = sched::MakeRef<sched::Job>(specs[i].batches, specs[i].waits.size());
+    plan[i].job = sched::MakeRef<sched::Job>(specs[i].batches, WaitsOf(specs[i].waits, roomy));
+    signal_count += specs[i].signals.size();
   }
+  absl::StatusOr<Signals> signals = MakeSignals(signal_count);
+  if (!signals.ok()) return signals.status();
   if (combined != nullptr) plan.back().job = sched::MakeRef<sched::Job>(absl::Span<const uint64_t>(), specs.size());
   std::array<uint32_t, hw::kEngineClassCount> armed{};
   bool bypass = false;
+  MetWaits met;
   {
     hw::MutexLock lock(mutex_);
     if (absl::Status status = CheckOpen(); !status.ok()) return status;
@@ -135,14 +161,22 @@ absl::Status Session::Submit(absl::Span<const JobSpec> specs, hw::Nanos now, abs
         if (planned.context != nullptr) planned.context->planned = 0;
       }
     };
+    absl::Cleanup not_armed = [&] { TakeBack(*signals); };
+    auto signal = signals->begin();
     for (size_t i = 0; i < specs.size(); ++i) {
       if (absl::Status status = PlanJob(specs[i], i, points, plan[i]); !status.ok()) return status;
+      for (size_t s = 0; s < specs[i].signals.size(); ++s, ++signal) {
+        const auto field = [&] { return absl::StrCat("jobs[", i, "].signals[", s, "]."); };
+        signal->payload->set_members({{points[i]}});
+        if (absl::Status status = Put(specs[i].signals[s], field, *signal); !status.ok()) return status;
+      }
     }
     absl::StatusOr<sched::Ticket> ticket = loop_.Reserve(jobs);
     if (!ticket.ok()) return FromReserve(ticket.status());
     if (combined != nullptr) {
       if (absl::Status status = PlanCombined(points, plan.back()); !status.ok()) return status;
     }
+    std::move(not_armed).Cancel();
     for (Planned& planned : plan) {
       const sched::Point point = ArmAndPost(*ticket, std::move(planned.job), *planned.context, now);
       if (planned.context->timeline->spec.one_job) {
@@ -152,8 +186,10 @@ absl::Status Session::Submit(absl::Span<const JobSpec> specs, hw::Nanos now, abs
       ++armed[static_cast<size_t>(planned.engine_class)];
       bypass = bypass || planned.context->timeline->spec.bypass;
     }
+    Publish(*signals, met);
   }
   loop_.Run(bypass);
+  Tell(met);
   for (size_t i = 0; i < armed.size(); ++i) {
     if (armed[i] > 0) recorder_.OnJobsArmed(static_cast<hw::EngineClass>(i), armed[i]);
   }
@@ -190,7 +226,7 @@ absl::StatusOr<sched::Point> Session::Map(const MapSpec& spec) {
   }
   auto op = loop_.device().PrepareBind(std::move(hw_vm), bind);
   if (!op.ok()) return FromDevice(op.status());
-  auto job = sched::MakeRef<sched::Job>(*std::move(op), spec.waits.size());
+  auto job = sched::MakeRef<sched::Job>(*std::move(op), WaitsOf(spec.waits, /*roomy=*/true));
 
   sched::Point point;
   {

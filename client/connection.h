@@ -5,9 +5,11 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "xeq/client.h"
@@ -34,7 +36,7 @@ enum class Retry {
 
 struct Connection {
   Connection(std::shared_ptr<grpc::Channel> channel_in, ClientOptions options_in)
-      : channel(channel_in),
+      : channel(std::move(channel_in)),
         options(std::move(options_in)),
         sessions(v1::SessionService::NewStub(channel)),
         devices(v1::DeviceService::NewStub(channel)),
@@ -50,7 +52,7 @@ struct Connection {
     for (std::chrono::milliseconds pause(10);; pause = std::min(2 * pause, std::chrono::milliseconds(1000))) {
       grpc::ClientContext context;
       context.set_deadline(deadline);
-      const absl::Status status = FromGrpc(call(&context));
+      absl::Status status = FromGrpc(call(&context));
       if (status.ok() || retry == Retry::kNever) return status;
       std::optional<std::chrono::milliseconds> delay = RetryDelay(status);
       if (!delay && retry == Retry::kSafe && absl::IsUnavailable(status)) delay = pause;
@@ -84,6 +86,8 @@ struct SessionState {
   const std::shared_ptr<Connection> connection;
   const uint64_t id;
   const bool owned;
+  // Numbers of Submit so far. Only whoever opened the session numbers them.
+  std::atomic<uint64_t> next_submit{0};
 };
 
 // A handle of the service, given back in the end.

@@ -98,6 +98,8 @@ absl::StatusOr<std::vector<Fence>> Session::SubmitJobs(absl::Span<const Job> job
   v1::SubmitResponse response;
   request.set_session_id(state_->id);
   request.set_combined_fence(combined);
+  // So that it can be made again when the answer is lost.
+  if (state_->owned) request.set_submit_number(state_->next_submit.fetch_add(1) + 1);
   for (const Job& job : jobs) {
     v1::Job* proto = request.add_jobs();
     proto->set_queue(job.queue);
@@ -118,10 +120,9 @@ absl::StatusOr<std::vector<Fence>> Session::SubmitJobs(absl::Span<const Job> job
     any->set_on_error(policy);
     for (const Fence& fence : job.waits_on_any_of) internal::Write(fence, any->mutable_any_of()->add_fences());
   }
-  // Not repeated when the answer is lost: the jobs might run twice.
-  absl::Status status = connection.Invoke(Retry::kBusy, [&](grpc::ClientContext* context) {
-    return connection.queues->Submit(context, request, &response);
-  });
+  absl::Status status = connection.Invoke(
+      state_->owned ? Retry::kSafe : Retry::kBusy,
+      [&](grpc::ClientContext* context) { return connection.queues->Submit(context, request, &response); });
   if (!status.ok()) return status;
   std::vector<Fence> fences;
   fences.reserve(static_cast<size_t>(response.fences_size()));

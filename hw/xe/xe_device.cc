@@ -263,7 +263,7 @@ void XeDevice::Deliver(Listener& listener) {
   for (const std::unique_ptr<HwEngine>& engine : engines_) {
     engine->TakeDone(done_);
     for (const LaneCompletion& lane : done_) {
-      Completion joined = lane;
+      Completion joined = static_cast<const Completion&>(lane);
       // The others would wait for it, or work in vain.
       if (lane.gang != nullptr && lane.status != JobStatus::kOk) CancelGang(*lane.gang);
       if (lane.gang == nullptr || lane.gang->Join(lane.lane, lane, &joined)) delivering_.push_back(joined);

@@ -250,6 +250,20 @@ absl::Status VmInUse(uint64_t vm, uint64_t queue) {
                    {"VM_IN_USE", {{"vm", absl::StrCat(vm)}, {"queue", absl::StrCat(queue)}}, {}});
 }
 
+absl::Status SubmitNotTheSame(uint64_t number) {
+  return Invalid(absl::StrCat("submit_number ", number, " was used before, for other jobs"), "SUBMIT_NOT_THE_SAME",
+                 {{"field", "submit_number"}, {"value", absl::StrCat(number)}});
+}
+
+absl::Status SubmitForgotten(uint64_t number, uint64_t oldest_kept) {
+  return MakeError(
+      absl::StatusCode::kOutOfRange,
+      absl::StrCat("submit_number is ", number, ", and answers are kept from ", oldest_kept, " on"),
+      {"SUBMIT_FORGOTTEN",
+       {{"field", "submit_number"}, {"value", absl::StrCat(number)}, {"oldest_kept", absl::StrCat(oldest_kept)}},
+       {}});
+}
+
 absl::Status FenceForgotten(absl::string_view field, uint64_t context, uint64_t seqno) {
   return MakeError(absl::StatusCode::kOutOfRange,
                    absl::StrCat(field, ": how the fence {", context, ", ", seqno, "} ended is no longer kept"),

@@ -55,6 +55,9 @@ absl::Status ContainerNotAllowed(absl::string_view field, absl::string_view why)
 // What the device refuses for a reason of its own.
 absl::Status DeviceRefused(const absl::Status& status);
 
+// A call of Submit with this number was made before, for other jobs.
+absl::Status SubmitNotTheSame(uint64_t number);
+
 // ---- NOT_FOUND.
 absl::Status SessionNotFound();
 absl::Status VmNotFound(absl::string_view field, uint64_t vm);
@@ -81,6 +84,8 @@ absl::Status VmInUse(uint64_t vm, uint64_t queue);
 
 // ---- OUT_OF_RANGE.
 absl::Status SyncobjPointForgotten(absl::string_view field, uint64_t syncobj, uint64_t point);
+// A number at or below those whose answers are no longer kept.
+absl::Status SubmitForgotten(uint64_t number, uint64_t oldest_kept);
 absl::Status FenceForgotten(absl::string_view field, uint64_t context, uint64_t seqno);
 absl::Status EventNotKept(uint64_t after_event, uint64_t oldest_event, uint64_t last_event);
 

@@ -115,8 +115,8 @@ absl::Status QueueService::SubmitJobs(const v1::SubmitRequest& request, hw::Nano
   if (!specs.ok()) return specs.status();
   absl::InlinedVector<sched::Point, 4> points(specs->size());
   sched::Point combined;
-  absl::Status status =
-      (*session)->Submit(*specs, now, absl::MakeSpan(points), request.combined_fence() ? &combined : nullptr);
+  absl::Status status = (*session)->Submit(*specs, now, absl::MakeSpan(points),
+                                           request.combined_fence() ? &combined : nullptr, request.submit_number());
   if (!status.ok()) return status;
   if (request.combined_fence()) Write(combined, response->mutable_combined());
   response->mutable_fences()->Reserve(static_cast<int>(points.size()));

@@ -29,6 +29,7 @@
 #include "server/session/lease.h"
 #include "server/session/limits.h"
 #include "server/session/recorder.h"
+#include "server/session/submit_log.h"
 #include "server/session/syncobj.h"
 #include "server/session/syncobj_wait.h"
 #include "server/session/watch.h"
@@ -98,9 +99,10 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   std::vector<QueueInfo> ListQueues(uint64_t after);
 
   // ---- Jobs. All of `specs` are armed, with their fences in `points` (of the same size), or none. Does not block.
-  // When `combined` is not null, it becomes one more fence, which ends when all of them have.
+  // When `combined` is not null, it becomes one more fence, which ends when all of them have. A `number` other than 0
+  // that was used before: nothing is armed, and the answer of then is given again.
   absl::Status Submit(absl::Span<const JobSpec> specs, hw::Nanos now, absl::Span<sched::Point> points,
-                      sched::Point* combined);
+                      sched::Point* combined, uint64_t number = 0);
   // Bind and Unbind. May block for the memory of page tables.
   absl::StatusOr<sched::Point> Map(const MapSpec& spec);
 
@@ -182,8 +184,11 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   void Tell(MetWaits& met);
 
   // Submit; `roomy` jobs have memory for as many waits as there may be. ABORTED: they would have to be.
+  // True: a call with the number was answered before, and `points` and `combined` are what it was answered.
+  absl::StatusOr<bool> AnswerAgain(uint64_t number, absl::Span<sched::Point> points, sched::Point* combined) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TrySubmit(absl::Span<const JobSpec> specs, hw::Nanos now, bool roomy, absl::Span<sched::Point> points,
-                         sched::Point* combined);
+                         sched::Point* combined, SubmitAnswer& answer);
   // A timeline for one fence, of which `points` says what it waits for.
   absl::Status PlanCombined(absl::Span<const sched::Point> points, Planned& planned)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -245,6 +250,7 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   SyncobjTable syncobjs_ ABSL_GUARDED_BY(mutex_);
   EventLog events_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::shared_ptr<Watch>> watches_ ABSL_GUARDED_BY(mutex_);
+  SubmitLog submits_ ABSL_GUARDED_BY(mutex_);
   uint64_t jobs_in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -131,13 +131,30 @@ absl::Status Session::PlanCombined(absl::Span<const sched::Point> points, Planne
 }
 
 absl::Status Session::Submit(absl::Span<const JobSpec> specs, hw::Nanos now, absl::Span<sched::Point> points,
-                             sched::Point* combined) {
-  const absl::Status status = TrySubmit(specs, now, /*roomy=*/false, points, combined);
-  return absl::IsAborted(status) ? TrySubmit(specs, now, /*roomy=*/true, points, combined) : status;
+                             sched::Point* combined, uint64_t number) {
+  SubmitAnswer answer;
+  answer.number = number;
+  if (number != 0) answer.points.resize(points.size());
+  const absl::Status status = TrySubmit(specs, now, /*roomy=*/false, points, combined, answer);
+  return absl::IsAborted(status) ? TrySubmit(specs, now, /*roomy=*/true, points, combined, answer) : status;
+}
+
+absl::StatusOr<bool> Session::AnswerAgain(uint64_t number, absl::Span<sched::Point> points,
+                                          sched::Point* combined) const {
+  if (number == 0) return false;
+  if (submits_.IsForgotten(number)) return SubmitForgotten(number, submits_.oldest_kept());
+  const SubmitAnswer* answer = submits_.Find(number);
+  if (answer == nullptr) return false;
+  if (answer->points.size() != points.size() || (answer->combined.context != 0) != (combined != nullptr)) {
+    return SubmitNotTheSame(number);
+  }
+  std::copy(answer->points.begin(), answer->points.end(), points.begin());
+  if (combined != nullptr) *combined = answer->combined;
+  return true;
 }
 
 absl::Status Session::TrySubmit(absl::Span<const JobSpec> specs, hw::Nanos now, bool roomy,
-                                absl::Span<sched::Point> points, sched::Point* combined) {
+                                absl::Span<sched::Point> points, sched::Point* combined, SubmitAnswer& answer) {
   const size_t jobs = specs.size() + (combined != nullptr ? 1 : 0);
   // All memory is taken in front of the lock, on which the ends of jobs wait.
   Plan plan(jobs);
@@ -155,6 +172,8 @@ absl::Status Session::TrySubmit(absl::Span<const JobSpec> specs, hw::Nanos now, 
   {
     hw::MutexLock lock(mutex_);
     if (absl::Status status = CheckOpen(); !status.ok()) return status;
+    const absl::StatusOr<bool> again = AnswerAgain(answer.number, points, combined);
+    if (!again.ok() || *again) return again.status();
     if (absl::Status status = CheckQuota(jobs); !status.ok()) return status;
     const absl::Cleanup no_more_planned = [&] {
       for (Planned& planned : plan) {
@@ -187,6 +206,11 @@ absl::Status Session::TrySubmit(absl::Span<const JobSpec> specs, hw::Nanos now, 
       bypass = bypass || planned.context->timeline->spec.bypass;
     }
     Publish(*signals, met);
+    if (answer.number != 0) {
+      std::copy(points.begin(), points.end(), answer.points.begin());
+      if (combined != nullptr) answer.combined = *combined;
+      submits_.Keep(answer);
+    }
   }
   loop_.Run(bypass);
   Tell(met);

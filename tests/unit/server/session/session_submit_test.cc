@@ -242,5 +242,60 @@ TEST_F(SessionSubmitTest, RoomThatIsTakenMeanwhileIsAskedForAgain) {
   EXPECT_EQ(ReasonOf(StateOf({vm_, 1}).status()), "FENCE_NEVER_ARMED");
 }
 
+// ---- Numbered calls.
+
+class SubmitNumberTest : public SessionSubmitTest {
+ protected:
+  absl::Status SubmitNumbered(uint64_t number, const std::vector<JobSpec>& specs, sched::Point* combined = nullptr) {
+    points_.assign(specs.size(), {});
+    return session_->Submit(specs, 1, absl::MakeSpan(points_), combined, number);
+  }
+  std::vector<Point> points_;
+};
+
+TEST_F(SubmitNumberTest, ARepeatedNumberGivesTheSameAnswerAndSubmitsNothing) {
+  Point combined;
+  ASSERT_TRUE(SubmitNumbered(7, {JobOf(a_), JobOf(b_)}, &combined).ok());
+  EXPECT_THAT(points_, ElementsAre(Point{a_, 1}, Point{b_, 1}));
+  Point again;
+  ASSERT_TRUE(SubmitNumbered(7, {JobOf(a_), JobOf(b_)}, &again).ok());
+  EXPECT_THAT(points_, ElementsAre(Point{a_, 1}, Point{b_, 1}));
+  EXPECT_EQ(again, combined);
+  EXPECT_EQ(session_->GetQueue(a_)->last_armed_seqno, 1u);
+  EXPECT_THAT(recorder_.submitted, ElementsAre(2));
+}
+
+TEST_F(SubmitNumberTest, ARefusedNumberMayBeUsedAgain) {
+  EXPECT_FALSE(SubmitNumbered(1, {JobOf(a_, {At({b_, 1})})}).ok());
+  ASSERT_TRUE(SubmitNumbered(1, {JobOf(a_)}).ok());
+  EXPECT_THAT(points_, ElementsAre(Point{a_, 1}));
+}
+
+TEST_F(SubmitNumberTest, ANumberThatWasUsedForOtherJobsIsRefused) {
+  ASSERT_TRUE(SubmitNumbered(1, {JobOf(a_)}).ok());
+  EXPECT_EQ(ReasonOf(SubmitNumbered(1, {JobOf(a_), JobOf(a_)})), "SUBMIT_NOT_THE_SAME");
+  Point combined;
+  EXPECT_EQ(ReasonOf(SubmitNumbered(1, {JobOf(a_)}, &combined)), "SUBMIT_NOT_THE_SAME");
+}
+
+TEST_F(SubmitNumberTest, AnswersAreKeptUpToTheBound) {
+  ASSERT_TRUE(SubmitNumbered(1, {JobOf(a_)}).ok());
+  for (uint64_t number = 2; number <= SubmitLog::kKept; ++number) ASSERT_TRUE(SubmitNumbered(number, {}).ok());
+  ASSERT_TRUE(SubmitNumbered(1, {JobOf(a_)}).ok());
+  EXPECT_THAT(points_, ElementsAre(Point{a_, 1})) << "the oldest that is kept";
+  ASSERT_TRUE(SubmitNumbered(SubmitLog::kKept + 1, {JobOf(a_)}).ok());
+  const absl::Status forgotten = SubmitNumbered(1, {JobOf(a_)});
+  EXPECT_EQ(forgotten.code(), absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(ReasonOf(forgotten), "SUBMIT_FORGOTTEN");
+  EXPECT_EQ(MetadataOf(forgotten, "oldest_kept"), "2");
+  EXPECT_EQ(session_->GetQueue(a_)->last_armed_seqno, 2u);
+}
+
+TEST_F(SubmitNumberTest, CallsThatOvertakeEachOtherAreAllNew) {
+  ASSERT_TRUE(SubmitNumbered(2, {JobOf(a_)}).ok());
+  ASSERT_TRUE(SubmitNumbered(1, {JobOf(a_)}).ok());
+  EXPECT_THAT(points_, ElementsAre(Point{a_, 2}));
+}
+
 }  // namespace
 }  // namespace xeq::session

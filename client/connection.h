@@ -19,11 +19,17 @@
 #include "xeq/v1/fence.grpc.pb.h"
 #include "xeq/v1/queue.grpc.pb.h"
 #include "xeq/v1/session.grpc.pb.h"
+#include "xeq/v1/syncobj.grpc.pb.h"
 #include "xeq/v1/vm.grpc.pb.h"
 
 namespace xeq::internal {
 
 absl::Status FromGrpc(const grpc::Status& status);
+
+// What the service itself takes at most.
+inline constexpr std::chrono::milliseconds kWaitMax = std::chrono::hours(1);
+// So that a wait's answer arrives before the call's own deadline.
+inline constexpr std::chrono::milliseconds kAnswerTime = std::chrono::seconds(5);
 
 // Which errors a call may be repeated after.
 enum class Retry {
@@ -43,7 +49,8 @@ struct Connection {
         vms(v1::VmService::NewStub(channel)),
         buffers(v1::BufferService::NewStub(channel)),
         queues(v1::QueueService::NewStub(channel)),
-        fences(v1::FenceService::NewStub(channel)) {}
+        fences(v1::FenceService::NewStub(channel)),
+        syncobjs(v1::SyncobjService::NewStub(channel)) {}
 
   // Calls `call(context)`, which gives a grpc::Status, until it succeeds, may not be repeated, or `timeout` has passed.
   template <typename Call>
@@ -73,6 +80,7 @@ struct Connection {
   const std::unique_ptr<v1::BufferService::Stub> buffers;
   const std::unique_ptr<v1::QueueService::Stub> queues;
   const std::unique_ptr<v1::FenceService::Stub> fences;
+  const std::unique_ptr<v1::SyncobjService::Stub> syncobjs;
 };
 
 // Closed when the last of the session's objects is gone, so that none outlives it.
@@ -92,7 +100,7 @@ struct SessionState {
 
 // A handle of the service, given back in the end.
 struct Handle {
-  enum class Kind { kVm, kBuffer, kQueue, kHostTimeline };
+  enum class Kind { kVm, kBuffer, kQueue, kHostTimeline, kSyncobj };
   Handle(std::shared_ptr<SessionState> session, Kind kind, uint64_t id)
       : session(std::move(session)), kind(kind), id(id) {}
   Handle(const Handle&) = delete;

@@ -54,6 +54,9 @@ DeviceInfo FromProto(const v1::Device& device) {
   out.jobs_per_submit_max = device.limits().jobs_per_submit_max();
   out.waits_per_job_max = device.limits().waits_per_job_max();
   out.waits_per_call_max = device.limits().waits_per_call_max();
+  out.signals_per_job_max = device.limits().signals_per_job_max();
+  out.syncobjs_per_call_max = device.limits().syncobjs_per_call_max();
+  out.points_per_syncobj_max = device.limits().points_per_syncobj_max();
   return out;
 }
 
@@ -101,6 +104,11 @@ v1::QueuePriority ToProto(QueuePriority priority) {
       return v1::QUEUE_PRIORITY_HIGH;
   }
   return v1::QUEUE_PRIORITY_UNSPECIFIED;
+}
+
+void Write(const SyncobjPoint& point, v1::SyncobjPoint* proto) {
+  proto->set_syncobj(point.syncobj);
+  proto->set_point(point.point);
 }
 
 void Write(const Fence& fence, v1::Fence* proto) {

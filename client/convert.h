@@ -8,6 +8,7 @@
 #include "xeq/v1/device.pb.h"
 #include "xeq/v1/fence.pb.h"
 #include "xeq/v1/queue.pb.h"
+#include "xeq/v1/syncobj.pb.h"
 
 namespace xeq::internal {
 
@@ -22,6 +23,7 @@ v1::EngineClass ToProto(EngineClass engine_class);
 v1::QueuePriority ToProto(QueuePriority priority);
 v1::WaitErrorPolicy ToProto(OnError on_error);
 void Write(const Fence& fence, v1::Fence* proto);
+void Write(const SyncobjPoint& point, v1::SyncobjPoint* proto);
 
 }  // namespace xeq::internal
 

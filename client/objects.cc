@@ -56,6 +56,11 @@ Handle::~Handle() {
           [&](auto& request) { request.set_timeline(id); },
           [&](auto... arguments) { return to.fences->DestroyHostTimeline(arguments...); });
       break;
+    case Kind::kSyncobj:
+      destroy(
+          v1::DestroySyncobjRequest(), v1::DestroySyncobjResponse(), [&](auto& request) { request.set_syncobj(id); },
+          [&](auto... arguments) { return to.syncobjs->DestroySyncobj(arguments...); });
+      break;
   }
 }
 

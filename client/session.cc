@@ -9,16 +9,9 @@
 namespace xeq {
 
 using internal::Handle;
+using internal::kAnswerTime;
+using internal::kWaitMax;
 using internal::Retry;
-
-namespace {
-
-// What the service itself takes at most.
-constexpr std::chrono::milliseconds kWaitMax = std::chrono::hours(1);
-// So that a wait's answer arrives before the call's own deadline.
-constexpr std::chrono::milliseconds kAnswerTime = std::chrono::seconds(5);
-
-}  // namespace
 
 Session::Session(std::shared_ptr<internal::SessionState> state) : state_(std::move(state)) {}
 Session::Session(Session&&) noexcept = default;
@@ -115,6 +108,12 @@ absl::StatusOr<std::vector<Fence>> Session::SubmitJobs(absl::Span<const Job> job
       wait->set_job(earlier);
       wait->set_on_error(policy);
     }
+    for (const SyncobjPoint& point : job.waits_on_syncobjs) {
+      v1::Wait* wait = proto->add_waits();
+      internal::Write(point, wait->mutable_syncobj());
+      wait->set_on_error(policy);
+    }
+    for (const SyncobjPoint& point : job.signals) internal::Write(point, proto->add_signals());
     if (job.waits_on_any_of.empty()) continue;
     v1::Wait* any = proto->add_waits();
     any->set_on_error(policy);

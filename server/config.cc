@@ -21,9 +21,11 @@ void AddLimits(CLI::App& app, session::ManagerOptions& options) {
   add("--buffers-max", limits.buffers_max, "Buffers of a session");
   add("--queues-max", limits.queues_max, "Queues of a session");
   add("--jobs-in-flight-max", limits.jobs_in_flight_max, "Jobs and binds of a session that have not ended");
-  add("--waiters-max", limits.waiters_max, "WaitFences calls of a session at one time");
+  add("--waiters-max", limits.waiters_max, "WaitFences and WaitSyncobjs calls of a session at one time");
   add("--watches-max", limits.watches_max, "WatchFences streams of a session");
   add("--events-kept-max", limits.events_kept_max, "Events of a session that a watch can come back to");
+  add("--syncobjs-max", limits.syncobjs_max, "Syncobjs of a session");
+  add("--syncobj-payloads-max", limits.syncobj_payloads_max, "What the syncobjs of a session hold, points included");
   app.add_option("--buffer-bytes-max", limits.buffer_bytes_max, "Bytes of all buffers of a session")
       ->group(kGroup)
       ->capture_default_str()

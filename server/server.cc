@@ -21,6 +21,7 @@
 #include "server/service/fence_service.h"
 #include "server/service/queue_service.h"
 #include "server/service/session_service.h"
+#include "server/service/syncobj_service.h"
 #include "server/service/vm_service.h"
 
 namespace xeq {
@@ -62,6 +63,7 @@ Server::Server(const service::Backend& backend) : sessions_(backend.sessions) {
   services_.push_back(std::make_unique<service::BufferService>(backend));
   services_.push_back(std::make_unique<service::QueueService>(backend));
   services_.push_back(std::make_unique<service::FenceService>(backend));
+  services_.push_back(std::make_unique<service::SyncobjService>(backend));
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const service::Backend& backend,

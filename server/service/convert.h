@@ -30,7 +30,7 @@ absl::StatusOr<session::MapSpec> ReadMap(const v1::BindRequest& request);
 absl::StatusOr<session::MapSpec> ReadMap(const v1::UnbindRequest& request);
 absl::StatusOr<session::QueueSpec> ReadQueue(const v1::CreateQueueRequest& request);
 absl::StatusOr<hw::Nanos> ReadLease(const v1::OpenSessionRequest& request);
-absl::StatusOr<session::FenceWait::Mode> ReadMode(const v1::WaitFencesRequest& request);
+absl::StatusOr<session::FenceWait::Mode> ReadMode(v1::WaitMode mode);
 absl::StatusOr<std::vector<sched::Point>> ReadFences(const v1::WaitFencesRequest& request);
 // `value` or, when that is 0, `default_value`. It must lie in [min, max] then.
 absl::StatusOr<uint32_t> ReadInRange(absl::string_view field, uint32_t value, uint32_t default_value, uint32_t min,

@@ -55,6 +55,12 @@ absl::Status ReadWait(const v1::Wait& wait, uint16_t index, bool may_name_job, P
       }
       return absl::OkStatus();
     }
+    case v1::Wait::kSyncobj:
+      in.syncobj = wait.syncobj().syncobj();
+      in.point.seqno = wait.syncobj().point();
+      // 0 would mean none.
+      if (in.syncobj == 0) return SyncobjNotFound(absl::StrCat(field(), "syncobj.syncobj"), 0);
+      break;
     case v1::Wait::ON_NOT_SET:
       return FieldMissing(absl::StrCat(field(), "on"));
   }
@@ -118,6 +124,14 @@ absl::StatusOr<JobSpecs> ReadJobs(const v1::SubmitRequest& request) {
     }
     absl::Status status = ReadWaits(job.waits(), /*may_name_job=*/true, prefix, specs[i].waits);
     if (!status.ok()) return status;
+    const auto signals = static_cast<size_t>(job.signals_size());
+    if (signals > session::kSignalsPerJobMax) {
+      return FieldLengthOutOfRange(absl::StrCat(prefix(), "signals"), signals, 0, session::kSignalsPerJobMax);
+    }
+    specs[i].signals.reserve(signals);
+    for (const v1::SyncobjPoint& signal : job.signals()) {
+      specs[i].signals.push_back({signal.syncobj(), signal.point()});
+    }
   }
   return specs;
 }
@@ -196,15 +210,15 @@ absl::StatusOr<hw::Nanos> ReadLease(const v1::OpenSessionRequest& request) {
   return *lease_ms * hw::kNanosPerMilli;
 }
 
-absl::StatusOr<session::FenceWait::Mode> ReadMode(const v1::WaitFencesRequest& request) {
-  switch (request.mode()) {
+absl::StatusOr<session::FenceWait::Mode> ReadMode(v1::WaitMode mode) {
+  switch (mode) {
     case v1::WAIT_MODE_UNSPECIFIED:
     case v1::WAIT_MODE_ALL:
       return session::FenceWait::Mode::kAll;
     case v1::WAIT_MODE_ANY:
       return session::FenceWait::Mode::kAny;
     default:
-      return FieldUnknownValue("mode", request.mode());
+      return FieldUnknownValue("mode", mode);
   }
 }
 

@@ -105,6 +105,10 @@ void WriteLimits(const hw::DeviceInfo& info, v1::DeviceLimits* limits) {
   limits->set_waits_per_call_max(session::kWaitsPerCallMax);
   limits->set_jobs_on_device_per_queue_max(info.jobs_per_queue_max);
   limits->set_message_bytes_max(kMessageBytesMax);
+  limits->set_signals_per_job_max(session::kSignalsPerJobMax);
+  limits->set_syncobjs_per_call_max(session::kSyncobjsPerCallMax);
+  limits->set_points_per_syncobj_max(session::kPointsPerSyncobjMax);
+  limits->set_fences_per_payload_max(session::kFencesPerPayloadMax);
 }
 
 }  // namespace
@@ -153,6 +157,8 @@ void Write(const session::SessionLimits& limits, v1::SessionLimits* proto) {
   proto->set_waiters_max(limits.waiters_max);
   proto->set_watches_max(limits.watches_max);
   proto->set_events_kept_max(limits.events_kept_max);
+  proto->set_syncobjs_max(limits.syncobjs_max);
+  proto->set_syncobj_payloads_max(limits.syncobj_payloads_max);
 }
 
 void Write(const hw::Device& device, v1::Device* proto) {

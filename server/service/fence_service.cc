@@ -13,7 +13,6 @@
 namespace xeq::service {
 namespace {
 
-constexpr uint32_t kWaitTimeoutMsMax = 3'600'000;
 constexpr uint32_t kHeartbeatMsDefault = 10'000;
 constexpr uint32_t kHeartbeatMsMin = 100;
 constexpr uint32_t kHeartbeatMsMax = 60'000;
@@ -30,10 +29,10 @@ absl::StatusOr<ParsedWait> ReadWait(const Backend& backend, const v1::WaitFences
   if (!session.ok()) return session.status();
   absl::StatusOr<std::vector<sched::Point>> points = ReadFences(request);
   if (!points.ok()) return points.status();
-  absl::StatusOr<session::FenceWait::Mode> mode = ReadMode(request);
+  absl::StatusOr<session::FenceWait::Mode> mode = ReadMode(request.mode());
   if (!mode.ok()) return mode.status();
-  if (request.timeout_ms() > kWaitTimeoutMsMax) {
-    return FieldOutOfRange("timeout_ms", request.timeout_ms(), 0, kWaitTimeoutMsMax);
+  if (request.timeout_ms() > session::kWaitTimeoutMsMax) {
+    return FieldOutOfRange("timeout_ms", request.timeout_ms(), 0, session::kWaitTimeoutMsMax);
   }
   return ParsedWait{*std::move(session), *std::move(points), *mode};
 }

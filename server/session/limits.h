@@ -41,6 +41,8 @@ inline constexpr uint32_t kPointsPerSyncobjMax = 256;
 inline constexpr uint32_t kFailedPointsKeptMax = 32;
 // Fences that one payload stands for.
 inline constexpr size_t kFencesPerPayloadMax = 64;
+// How long a call waits for fences or syncobjs.
+inline constexpr uint32_t kWaitTimeoutMsMax = 3'600'000;
 // How long a transfer waits for its source to be submitted.
 inline constexpr uint32_t kTransferWaitMsMax = 5'000;
 // Queues and VMs that are gone and whose fences can still be asked for, and as many combined fences that have ended;

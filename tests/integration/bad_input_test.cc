@@ -383,6 +383,132 @@ TEST_F(BadInputTest, Submit) {
   EXPECT_EQ(Submit(SubmitRequest({kCode})).front().seqno(), 1u) << "the refused calls armed nothing";
 }
 
+TEST_F(BadInputTest, SubmitWithSyncobjs) {
+  using R = v1::SubmitRequest;
+  Upload(kCode, kEnd);
+  v1::CreateSyncobjRequest create;
+  create.set_session_id(session_);
+  const uint64_t syncobj =
+      Call<v1::CreateSyncobjResponse>(stubs_.syncobjs, &v1::SyncobjService::Stub::CreateSyncobj, create).syncobj();
+  R good = SubmitRequest({kCode, kCode});
+  good.mutable_jobs(0)->add_signals()->set_syncobj(syncobj);
+  good.mutable_jobs(1)->add_waits()->mutable_syncobj()->set_syncobj(syncobj);
+  const auto wait = [](R& r) { return r.mutable_jobs(1)->mutable_waits(1)->mutable_syncobj(); };
+  Check<v1::SubmitResponse, R>(stubs_.queues, &v1::QueueService::Stub::Submit, good,
+                               {{"wait on none", [&](R& r) { wait(r)->set_syncobj(0); }, kNotFound, "SYNCOBJ_NOT_FOUND",
+                                 "jobs[1].waits[1].syncobj.syncobj"},
+                                {"wait on unknown", [&](R& r) { wait(r)->set_syncobj(77777); }, kNotFound,
+                                 "SYNCOBJ_NOT_FOUND", "jobs[1].waits[1].syncobj.syncobj"},
+                                {"no such point", [&](R& r) { wait(r)->set_point(1); }, kInvalid,
+                                 "SYNCOBJ_NOT_SUBMITTED", "jobs[1].waits[1].syncobj.point"},
+                                {"nothing there yet", [](R& r) { r.mutable_jobs(0)->clear_signals(); }, kInvalid,
+                                 "SYNCOBJ_NOT_SUBMITTED", "jobs[1].waits[1].syncobj.point"},
+                                {"signal unknown", [](R& r) { r.mutable_jobs(1)->add_signals()->set_syncobj(77777); },
+                                 kNotFound, "SYNCOBJ_NOT_FOUND", "jobs[1].signals[0].syncobj"},
+                                {"65 signals",
+                                 [](R& r) {
+                                   while (r.jobs(0).signals_size() < 65)
+                                     *r.mutable_jobs(0)->add_signals() = r.jobs(0).signals(0);
+                                 },
+                                 kInvalid, "FIELD_LENGTH_OUT_OF_RANGE", "jobs[0].signals"}});
+  EXPECT_EQ(Submit(good).front().seqno(), 1u) << "the refused calls armed nothing";
+}
+
+TEST_F(BadInputTest, Syncobjs) {
+  using C = v1::CreateSyncobjRequest;
+  using Stub = v1::SyncobjService::Stub;
+  C create;
+  create.set_session_id(session_);
+  create.set_signaled(true);
+  Check<v1::CreateSyncobjResponse, C>(stubs_.syncobjs, &Stub::CreateSyncobj, create, {UnknownSession<C>()});
+  const uint64_t syncobj = Call<v1::CreateSyncobjResponse>(stubs_.syncobjs, &Stub::CreateSyncobj, create).syncobj();
+  using R = v1::ResetSyncobjsRequest;
+  R reset;
+  reset.set_session_id(session_);
+  reset.add_syncobjs(syncobj);
+  Check<v1::ResetSyncobjsResponse, R>(
+      stubs_.syncobjs, &Stub::ResetSyncobjs, reset,
+      {UnknownSession<R>(),
+       {"none", [](R& r) { r.clear_syncobjs(); }, kInvalid, "FIELD_LENGTH_OUT_OF_RANGE", "syncobjs"},
+       {"65", [](R& r) { r.mutable_syncobjs()->Resize(65, r.syncobjs(0)); }, kInvalid, "FIELD_LENGTH_OUT_OF_RANGE",
+        "syncobjs"},
+       {"a queue", [this](R& r) { r.add_syncobjs(queue_); }, kNotFound, "SYNCOBJ_NOT_FOUND", "syncobjs[1]"}});
+  using S = v1::SignalSyncobjsRequest;
+  S signal;
+  signal.set_session_id(session_);
+  signal.add_points()->set_syncobj(syncobj);
+  Check<v1::SignalSyncobjsResponse, S>(
+      stubs_.syncobjs, &Stub::SignalSyncobjs, signal,
+      {UnknownSession<S>(),
+       {"none", [](S& r) { r.clear_points(); }, kInvalid, "FIELD_LENGTH_OUT_OF_RANGE", "points"},
+       {"65",
+        [](S& r) {
+          while (r.points_size() < 65) *r.add_points() = r.points(0);
+        },
+        kInvalid, "FIELD_LENGTH_OUT_OF_RANGE", "points"},
+       {"unknown", [](S& r) { r.add_points()->set_syncobj(77777); }, kNotFound, "SYNCOBJ_NOT_FOUND",
+        "points[1].syncobj"}});
+  using Q = v1::QuerySyncobjsRequest;
+  Q query;
+  query.set_session_id(session_);
+  query.add_syncobjs(syncobj);
+  Check<v1::QuerySyncobjsResponse, Q>(
+      stubs_.syncobjs, &Stub::QuerySyncobjs, query,
+      {UnknownSession<Q>(),
+       {"none", [](Q& r) { r.clear_syncobjs(); }, kInvalid, "FIELD_LENGTH_OUT_OF_RANGE", "syncobjs"},
+       {"unknown", [](Q& r) { r.set_syncobjs(0, 77777); }, kNotFound, "SYNCOBJ_NOT_FOUND", "syncobjs[0]"}});
+  using D = v1::DestroySyncobjRequest;
+  D destroy;
+  destroy.set_session_id(session_);
+  destroy.set_syncobj(syncobj);
+  Check<v1::DestroySyncobjResponse, D>(
+      stubs_.syncobjs, &Stub::DestroySyncobj, destroy,
+      {UnknownSession<D>(), {"unknown", [](D& r) { r.set_syncobj(77777); }, kInvalid, "SYNCOBJ_UNKNOWN", "syncobj"}});
+}
+
+TEST_F(BadInputTest, TransferAndWaitSyncobjs) {
+  using Stub = v1::SyncobjService::Stub;
+  v1::CreateSyncobjRequest create;
+  create.set_session_id(session_);
+  create.set_signaled(true);
+  const uint64_t syncobj = Call<v1::CreateSyncobjResponse>(stubs_.syncobjs, &Stub::CreateSyncobj, create).syncobj();
+  using T = v1::TransferSyncobjRequest;
+  T transfer;
+  transfer.set_session_id(session_);
+  transfer.mutable_source()->set_syncobj(syncobj);
+  transfer.mutable_destination()->set_syncobj(syncobj);
+  Check<v1::TransferSyncobjResponse, T>(
+      stubs_.syncobjs, &Stub::TransferSyncobj, transfer,
+      {UnknownSession<T>(),
+       {"no source", [](T& r) { r.clear_source(); }, kInvalid, "FIELD_MISSING", "source"},
+       {"no destination", [](T& r) { r.clear_destination(); }, kInvalid, "FIELD_MISSING", "destination"},
+       {"source", [](T& r) { r.mutable_source()->set_syncobj(77777); }, kNotFound, "SYNCOBJ_NOT_FOUND",
+        "source.syncobj"},
+       {"destination", [](T& r) { r.mutable_destination()->set_syncobj(77777); }, kNotFound, "SYNCOBJ_NOT_FOUND",
+        "destination.syncobj"},
+       {"point", [](T& r) { r.mutable_source()->set_point(1); }, kInvalid, "SYNCOBJ_NOT_SUBMITTED", "source.point"},
+       {"wait", [](T& r) { r.set_wait_for_submit_ms(5001); }, kInvalid, "FIELD_OUT_OF_RANGE", "wait_for_submit_ms"}});
+  using W = v1::WaitSyncobjsRequest;
+  W wait;
+  wait.set_session_id(session_);
+  wait.add_syncobjs()->set_syncobj(syncobj);
+  Check<v1::WaitSyncobjsResponse, W>(
+      stubs_.syncobjs, &Stub::WaitSyncobjs, wait,
+      {UnknownSession<W>(),
+       {"65",
+        [](W& r) {
+          while (r.syncobjs_size() < 65) *r.add_syncobjs() = r.syncobjs(0);
+        },
+        kInvalid, "FIELD_LENGTH_OUT_OF_RANGE", "syncobjs"},
+       {"unknown", [](W& r) { r.add_syncobjs()->set_syncobj(77777); }, kNotFound, "SYNCOBJ_NOT_FOUND",
+        "syncobjs[1].syncobj"},
+       {"point", [](W& r) { r.mutable_syncobjs(0)->set_point(1); }, kInvalid, "SYNCOBJ_NOT_SUBMITTED",
+        "syncobjs[0].point"},
+       {"available", [](W& r) { r.set_wait_available(true); }, kInvalid, "FIELD_NOT_ALLOWED", "wait_available"},
+       {"mode", [](W& r) { r.set_mode(static_cast<v1::WaitMode>(5)); }, kInvalid, "FIELD_UNKNOWN_VALUE", "mode"},
+       {"timeout", [](W& r) { r.set_timeout_ms(3'600'001); }, kInvalid, "FIELD_OUT_OF_RANGE", "timeout_ms"}});
+}
+
 TEST_F(BadInputTest, WaitFences) {
   using R = v1::WaitFencesRequest;
   Check<v1::WaitFencesResponse, R>(

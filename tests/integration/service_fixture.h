@@ -27,6 +27,7 @@
 #include "xeq/v1/fence.grpc.pb.h"
 #include "xeq/v1/queue.grpc.pb.h"
 #include "xeq/v1/session.grpc.pb.h"
+#include "xeq/v1/syncobj.grpc.pb.h"
 #include "xeq/v1/vm.grpc.pb.h"
 
 namespace xeq {
@@ -69,7 +70,8 @@ struct Stubs {
         vms(v1::VmService::NewStub(channel)),
         buffers(v1::BufferService::NewStub(channel)),
         queues(v1::QueueService::NewStub(channel)),
-        fences(v1::FenceService::NewStub(channel)) {}
+        fences(v1::FenceService::NewStub(channel)),
+        syncobjs(v1::SyncobjService::NewStub(channel)) {}
 
   std::unique_ptr<v1::SessionService::Stub> sessions;
   std::unique_ptr<v1::DeviceService::Stub> devices;
@@ -77,6 +79,7 @@ struct Stubs {
   std::unique_ptr<v1::BufferService::Stub> buffers;
   std::unique_ptr<v1::QueueService::Stub> queues;
   std::unique_ptr<v1::FenceService::Stub> fences;
+  std::unique_ptr<v1::SyncobjService::Stub> syncobjs;
 };
 
 class Service {

@@ -24,6 +24,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "xeq/syncobj.h"
 #include "xeq/types.h"
 
 namespace xeq {
@@ -127,6 +128,10 @@ struct Job {
   std::vector<uint32_t> waits_on_jobs;
   // Of these, one is enough: the first that ends without a failure. Empty, or at least 2.
   std::vector<Fence> waits_on_any_of;
+  // What these hold: earlier jobs of the same Submit have put their fences there already. It has to be something.
+  std::vector<SyncobjPoint> waits_on_syncobjs;
+  // Get the job's fence when all jobs of the call are armed: point 0 replaces what is there, another is added to it.
+  std::vector<SyncobjPoint> signals;
   // What becomes of the job when something that it waits for fails.
   OnError on_error = OnError::kFail;
 };
@@ -148,8 +153,6 @@ class HostTimeline {
   explicit HostTimeline(std::unique_ptr<internal::Handle> handle);
   std::unique_ptr<internal::Handle> handle_;
 };
-
-enum class WaitMode { kAll, kAny };
 
 struct WaitResult {
   // Whether the mode was met in time.
@@ -193,6 +196,18 @@ class Session {
   // The same, with one fence more at the end of the answer, which ends when all jobs have.
   absl::StatusOr<std::vector<Fence>> SubmitCombined(absl::Span<const Job> jobs);
   absl::StatusOr<HostTimeline> CreateHostTimeline();
+  // Holds nothing, or what is signalled already.
+  absl::StatusOr<Syncobj> CreateSyncobj(bool signaled = false);
+  // For several at once: all of them or, on an error, none. At most DeviceInfo::syncobjs_per_call_max, at least 1.
+  absl::Status ResetSyncobjs(absl::Span<const uint64_t> syncobjs);
+  absl::Status SignalSyncobjs(absl::Span<const SyncobjPoint> points);
+  absl::StatusOr<std::vector<uint64_t>> QuerySyncobjs(absl::Span<const uint64_t> syncobjs, bool last_submitted = false);
+  // Gives `to` what `from` stands for. Waits at most 5 s for it to be submitted, 0: not at all.
+  absl::Status TransferSyncobj(const SyncobjPoint& from, const SyncobjPoint& to,
+                               std::chrono::milliseconds wait_for_submit = std::chrono::milliseconds(0));
+  // INVALID_ARGUMENT: nothing was submitted for one of them, and `options` do not wait for that.
+  absl::StatusOr<SyncobjWaitResult> WaitSyncobjs(absl::Span<const SyncobjPoint> points,
+                                                 const SyncobjWaitOptions& options = {});
   // OK: the fence has ended with success. Its error when it failed. DEADLINE_EXCEEDED: not within `timeout`.
   absl::Status Wait(const Fence& fence, std::chrono::milliseconds timeout = std::chrono::seconds(30));
   absl::StatusOr<WaitResult> Wait(absl::Span<const Fence> fences, WaitMode mode, std::chrono::milliseconds timeout);
@@ -202,6 +217,7 @@ class Session {
  private:
   friend class Client;
   friend class Queue;
+  friend class Syncobj;
   absl::StatusOr<std::vector<Fence>> SubmitJobs(absl::Span<const Job> jobs, bool combined);
   explicit Session(std::shared_ptr<internal::SessionState> state);
   std::shared_ptr<internal::SessionState> state_;

@@ -23,6 +23,12 @@ struct Fence {
   friend bool operator==(const Fence&, const Fence&) = default;
 };
 
+// A syncobj by its handle, or one point of it; point 0 is what it holds as a whole.
+struct SyncobjPoint {
+  uint64_t syncobj = 0;
+  uint64_t point = 0;
+};
+
 enum class FenceState { kPending, kSignaled, kFailed };
 
 struct FenceStatus {
@@ -82,6 +88,9 @@ struct DeviceInfo {
   uint32_t jobs_per_submit_max = 0;
   uint32_t waits_per_job_max = 0;
   uint32_t waits_per_call_max = 0;
+  uint32_t signals_per_job_max = 0;
+  uint32_t syncobjs_per_call_max = 0;
+  uint32_t points_per_syncobj_max = 0;
   std::string service_version;
 };
 

@@ -35,9 +35,11 @@ struct Wait {
   // Waits with the same number other than 0, which stand side by side and which no others have, are met together as
   // soon as one of them ends without a failure. When all have failed, the first one's policy and cause count.
   uint16_t any_of;
-  // On the awaited timeline's list. This and the rest: whoever runs the scheduler.
+  // In the awaited timeline's heap. This and the rest: whoever runs the scheduler.
   bool linked = false;
   Job* job = nullptr;
+  uint64_t order = 0;
+  Wait* child = nullptr;
   Wait* previous = nullptr;
   Wait* next = nullptr;
 };

@@ -35,12 +35,19 @@ class JobList {
   Ref<Job> PopFront() {
     Job* job = head_;
     head_ = job->next;
+    // By the time it is looked at it should have come.
+    Prefetch(head_);
     if (head_ == nullptr) tail_ = nullptr;
     job->next = nullptr;
     return Ref<Job>::Adopt(job);
   }
 
  private:
+  static void Prefetch(const Job* job) {
+    const char* const bytes = reinterpret_cast<const char*>(job);
+    for (size_t line = 0; line < sizeof(Job); line += 64) __builtin_prefetch(bytes + line, 1);
+  }
+
   Job* head_ = nullptr;
   Job* tail_ = nullptr;
 };

@@ -107,7 +107,9 @@ class Scheduler {
     }
     Timeline* PopFront() {
       Timeline* first = head_;
-      if (first != nullptr) head_ = first->*Next;
+      if (first == nullptr) return nullptr;
+      head_ = first->*Next;
+      if (head_ != nullptr) head_->Prefetch();
       return first;
     }
 

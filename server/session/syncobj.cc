@@ -125,18 +125,22 @@ void Syncobj::Collect(FenceTable& fences) {
   state_.payloads = kept;
 }
 
+bool Syncobj::Found::Counts(const Payload& other) const { return point == 0 ? &other == payload : other.Covers(point); }
+
 Syncobj::Found Syncobj::Find(uint64_t point) const {
   Payload* newest = state_.newest.get();
   if (newest == nullptr || point > newest->point_) return {};
-  if (point == 0) return {Found::Kind::kPayload, newest, /*own=*/true, /*forgotten=*/false};
-  const bool forgotten = point <= state_.forgotten;
-  for (Payload* payload = newest; payload != nullptr; payload = payload->previous_.get()) {
-    const bool same_run = payload->run_ == newest->run_;
-    if (same_run && payload->previous_point_ >= point) continue;
-    const bool own = same_run && payload->point_ >= point;
-    return {Found::Kind::kPayload, payload, own, forgotten && !own};
+  if (point == 0) point = newest->point_;
+  if (point == 0) return {Found::Kind::kPayload, newest};
+  Payload* payload = newest;
+  while (payload != nullptr && payload->run_ == newest->run_ && payload->previous_point_ >= point) {
+    payload = payload->previous_.get();
   }
-  return {Found::Kind::kSignaled, nullptr, false, forgotten};
+  Found found{payload == nullptr ? Found::Kind::kSignaled : Found::Kind::kPayload, payload, point};
+  // In a single run the payload that was found tells all.
+  const bool known = payload != nullptr && payload->Covers(point) && state_.runs == 1;
+  found.forgotten = point <= state_.forgotten && !known;
+  return found;
 }
 
 uint64_t Syncobj::SignaledPoint(FenceTable& fences) const {
@@ -157,7 +161,7 @@ sched::Members Unwrap(const Syncobj::Found& found, FenceTable& fences) {
   sched::Members all;
   for (Payload* payload = found.payload; payload != nullptr; payload = payload->previous()) {
     for (sched::Member member : payload->members()) {
-      member.failure_counts = member.failure_counts && found.own && payload == found.payload;
+      member.failure_counts = member.failure_counts && found.Counts(*payload);
       all.push_back(member);
     }
   }

@@ -47,6 +47,8 @@ class Payload : public sched::Counted {
   }
   // 0: not of a timeline.
   uint64_t point() const { return point_; }
+  // It is the first of its run whose point is not smaller.
+  bool Covers(uint64_t point) const { return point_ >= point && previous_point_ < point; }
   Payload* previous() const { return previous_.get(); }
 
   bool IsSignaled(FenceTable& fences);
@@ -106,8 +108,11 @@ class Syncobj {
     };
     Kind kind = Kind::kNone;
     Payload* payload = nullptr;
-    // The payload is that of the point itself, whose failure is the point's. If not, it only lies in front of it.
-    bool own = false;
+    // The point looked for; the newest where that was 0; 0 if it is binary.
+    uint64_t point = 0;
+    // Whether a failure of `payload`, the found one or one in front of it, is the point's. The others are only waited
+    // for. Two payloads that were given one point out of order both count.
+    bool Counts(const Payload& payload) const;
     // A failure of the point may have been let go.
     bool forgotten = false;
   };

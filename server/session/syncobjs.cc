@@ -206,7 +206,7 @@ absl::Status Session::ResolveSyncobj(const InFence& wait, const Context& own, Fe
     for (const sched::Member& member : payload->members()) {
       // The order of the queue meets it.
       if (member.point.context == own.id) continue;
-      const bool counts = may_fail && member.failure_counts && found.own && payload == found.payload;
+      const bool counts = may_fail && member.failure_counts && found.Counts(*payload);
       if (!fences_.HasEnded(member.point)) {
         const sched::WaitErrorPolicy policy = counts ? wait.on_error : sched::WaitErrorPolicy::kRun;
         if (absl::Status status = AwaitMember(member.point, policy, prefix, job); !status.ok()) return status;

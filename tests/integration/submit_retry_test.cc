@@ -1,6 +1,6 @@
-// Goal: T58, a Submit whose call is cut off before, while or after it is carried out leaves no job that was armed and not
-// pushed, has no effect or all of it, and is made again without a second job. Method: a real server; calls are cancelled
-// at moments that move through them, and each is made again with its number.
+// Goal: T58, a Submit whose call is cut off before, while or after it is carried out leaves no job that was armed and
+// not pushed, has no effect or all of it, and is made again without a second job. Method: a real server; calls are
+// cancelled at moments that move through them, and each is made again with its number.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -39,10 +39,10 @@ class SubmitRetryTest : public ServiceTest {
   // The call is made again, twice, as often as it takes to be answered: the answers are the same, each of its fences is
   // the next of the queue, and ends well.
   void ExpectOneEffect(uint64_t number) {
-    const v1::SubmitResponse again = ServiceTest::Call<v1::SubmitResponse>(
-        stubs_.queues, &v1::QueueService::Stub::Submit, Numbered(number));
-    const v1::SubmitResponse once_more = ServiceTest::Call<v1::SubmitResponse>(
-        stubs_.queues, &v1::QueueService::Stub::Submit, Numbered(number));
+    const v1::SubmitResponse again =
+        ServiceTest::Call<v1::SubmitResponse>(stubs_.queues, &v1::QueueService::Stub::Submit, Numbered(number));
+    const v1::SubmitResponse once_more =
+        ServiceTest::Call<v1::SubmitResponse>(stubs_.queues, &v1::QueueService::Stub::Submit, Numbered(number));
     EXPECT_EQ(again.SerializeAsString(), once_more.SerializeAsString());
     ASSERT_EQ(again.fences_size(), 2);
     EXPECT_EQ(again.fences(0).seqno(), 2 * number - 1);
@@ -102,8 +102,8 @@ TEST_F(SubmitRetryTest, T58_CutOffBehindItsEffectTheRetryGivesTheSameFences) {
       ASSERT_TRUE(Call(context, Numbered(number), &response).ok());
       context.TryCancel();
     }
-    const v1::SubmitResponse again = ServiceTest::Call<v1::SubmitResponse>(
-        stubs_.queues, &v1::QueueService::Stub::Submit, Numbered(number));
+    const v1::SubmitResponse again =
+        ServiceTest::Call<v1::SubmitResponse>(stubs_.queues, &v1::QueueService::Stub::Submit, Numbered(number));
     EXPECT_EQ(again.SerializeAsString(), response.SerializeAsString());
     ExpectOneEffect(number);
   }

@@ -112,6 +112,8 @@ struct Handle {
   const std::shared_ptr<SessionState> session;
   const Kind kind;
   const uint64_t id;
+  // It is somebody else's now.
+  bool released = false;
 };
 
 }  // namespace xeq::internal

@@ -18,6 +18,23 @@ FenceState ToState(v1::FenceState state) {
   return state == v1::FENCE_STATE_FAILED ? FenceState::kFailed : FenceState::kPending;
 }
 
+QueueState ToState(v1::QueueState state) {
+  switch (state) {
+    case v1::QUEUE_STATE_SUSPEND_PENDING:
+      return QueueState::kSuspendPending;
+    case v1::QUEUE_STATE_SUSPENDED:
+      return QueueState::kSuspended;
+    case v1::QUEUE_STATE_BANNED:
+      return QueueState::kBanned;
+    case v1::QUEUE_STATE_KILLED:
+      return QueueState::kKilled;
+    case v1::QUEUE_STATE_LOST:
+      return QueueState::kLost;
+    default:
+      return QueueState::kUsable;
+  }
+}
+
 }  // namespace
 
 Fence FromProto(const v1::Fence& fence) { return {fence.context(), fence.seqno()}; }
@@ -71,7 +88,20 @@ QueueInfo FromProto(const v1::Queue& queue) {
   out.width = queue.width();
   out.bypass = queue.bypass();
   out.deferred_put = queue.put_mode() == v1::PUT_MODE_DEFERRED;
-  out.banned = queue.state() == v1::QUEUE_STATE_BANNED;
+  out.placements.assign(queue.placements().begin(), queue.placements().end());
+  out.timeslice_us = queue.timeslice_us();
+  out.preempt_timeout_us = queue.preempt_timeout_us();
+  out.low_latency = queue.low_latency();
+  out.name = queue.name();
+  out.msix_vector = queue.msix_vector();
+  out.state = ToState(queue.state());
+  if (queue.has_ban()) out.ban = FromProto(queue.ban());
+  if (queue.has_last_fence()) out.last_fence = FromProto(queue.last_fence());
+  if (queue.has_use()) {
+    const v1::QueueUse& use = queue.use();
+    out.use = QueueUse{use.run_ticks(),  use.run_ns(),        use.jobs(),     use.jobs_max(), use.ring_bytes_used(),
+                       use.ring_bytes(), use.next_hw_seqno(), use.hw_seqno(), use.is_idle(),  use.ring_full()};
+  }
   out.last_armed_seqno = queue.last_armed_seqno();
   out.last_ended_seqno = queue.last_ended_seqno();
   out.client_name = queue.client_name();

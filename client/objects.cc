@@ -25,6 +25,7 @@ void WriteWaits(absl::Span<const Fence> waits, Request* request) {
 namespace internal {
 
 Handle::~Handle() {
+  if (released) return;
   Connection& to = connection();
   const auto destroy = [&](auto request, auto response, auto set_id, auto call) {
     request.set_session_id(session->id);
@@ -186,6 +187,13 @@ Queue& Queue::operator=(Queue&&) noexcept = default;
 Queue::~Queue() = default;
 
 uint64_t Queue::handle() const { return handle_->id; }
+
+uint64_t Queue::Release() && {
+  const uint64_t id = handle_->id;
+  handle_->released = true;
+  handle_.reset();
+  return id;
+}
 
 absl::StatusOr<Fence> Queue::Submit(uint64_t batch_address, absl::Span<const Fence> waits) {
   Job job;

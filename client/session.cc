@@ -46,26 +46,6 @@ absl::StatusOr<Buffer> Session::CreateBuffer(uint64_t size_bytes, uint32_t regio
   return Buffer(std::make_unique<Handle>(state_, Handle::Kind::kBuffer, response.buffer()), response.size());
 }
 
-absl::StatusOr<Queue> Session::CreateQueue(const Vm& vm, EngineClass engine_class, const QueueOptions& options) {
-  internal::Connection& connection = *state_->connection;
-  v1::CreateQueueRequest request;
-  v1::CreateQueueResponse response;
-  request.set_session_id(state_->id);
-  request.set_vm(vm.handle());
-  request.set_engine_class(internal::ToProto(engine_class));
-  if (options.engine_instance) request.set_engine_instance(*options.engine_instance);
-  request.set_priority(internal::ToProto(options.priority));
-  request.set_job_timeout_ms(options.job_timeout_ms);
-  request.set_width(options.width);
-  request.set_bypass(options.bypass);
-  request.set_put_mode(options.deferred_put ? v1::PUT_MODE_DEFERRED : v1::PUT_MODE_INLINE);
-  absl::Status status = connection.Invoke(Retry::kBusy, [&](grpc::ClientContext* context) {
-    return connection.queues->CreateQueue(context, request, &response);
-  });
-  if (!status.ok()) return status;
-  return Queue(std::make_unique<Handle>(state_, Handle::Kind::kQueue, response.queue().queue()));
-}
-
 absl::StatusOr<HostTimeline> Session::CreateHostTimeline() {
   internal::Connection& connection = *state_->connection;
   v1::CreateHostTimelineRequest request;

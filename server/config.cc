@@ -1,6 +1,8 @@
 #include "server/config.h"
 
 #include <CLI/CLI.hpp>
+#include <map>
+#include <string>
 
 #include "server/version.h"
 
@@ -26,6 +28,11 @@ void AddLimits(CLI::App& app, session::ManagerOptions& options) {
   add("--events-kept-max", limits.events_kept_max, "Events of a session that a watch can come back to");
   add("--syncobjs-max", limits.syncobjs_max, "Syncobjs of a session");
   add("--syncobj-payloads-max", limits.syncobj_payloads_max, "What the syncobjs of a session hold, points included");
+  app.add_option("--priority-max", limits.priority_max, "Highest priority of a session's queues")
+      ->group(kGroup)
+      ->transform(CLI::CheckedTransformer(std::map<std::string, hw::Priority>{
+          {"low", hw::Priority::kLow}, {"normal", hw::Priority::kNormal}, {"high", hw::Priority::kHigh}}))
+      ->default_str("high");
   app.add_option("--buffer-bytes-max", limits.buffer_bytes_max, "Bytes of all buffers of a session")
       ->group(kGroup)
       ->capture_default_str()

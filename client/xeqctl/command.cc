@@ -45,6 +45,24 @@ std::string EngineClassName(EngineClass engine_class) {
   return "unknown";
 }
 
+std::string QueueStateName(QueueState state) {
+  switch (state) {
+    case QueueState::kUsable:
+      return "usable";
+    case QueueState::kSuspendPending:
+      return "suspending";
+    case QueueState::kSuspended:
+      return "suspended";
+    case QueueState::kBanned:
+      return "banned";
+    case QueueState::kKilled:
+      return "killed";
+    case QueueState::kLost:
+      return "lost";
+  }
+  return "unknown";
+}
+
 std::string PriorityName(QueuePriority priority) {
   if (priority == QueuePriority::kLow) return "low";
   return priority == QueuePriority::kHigh ? "high" : "normal";

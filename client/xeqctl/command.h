@@ -46,6 +46,9 @@ absl::StatusOr<Client> Connect(const Global& global);
 
 std::string EngineClassName(EngineClass engine_class);
 std::string PriorityName(QueuePriority priority);
+std::string QueueStateName(QueueState state);
+// Of everything that is known of it.
+std::string ToJson(const QueueInfo& queue);
 
 int RunDevice(const Global& global);
 int RunQueues(const Global& global);

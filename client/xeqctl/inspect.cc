@@ -43,22 +43,6 @@ json ToJson(const DeviceInfo& device) {
   return out;
 }
 
-json ToJson(const QueueInfo& queue) {
-  return {{"queue", queue.queue},
-          {"vm", queue.vm},
-          {"engine_class", EngineClassName(queue.engine_class)},
-          {"engine_instance", queue.engine_instance},
-          {"priority", PriorityName(queue.priority)},
-          {"job_timeout_ms", queue.job_timeout_ms},
-          {"width", queue.width},
-          {"bypass", queue.bypass},
-          {"put_mode", queue.deferred_put ? "deferred" : "inline"},
-          {"state", queue.banned ? "banned" : "usable"},
-          {"last_armed_seqno", queue.last_armed_seqno},
-          {"last_ended_seqno", queue.last_ended_seqno},
-          {"client_name", queue.client_name}};
-}
-
 std::string StateName(const FenceStatus& status) {
   if (status.state == FenceState::kPending) return "pending";
   return status.state == FenceState::kSignaled ? "signaled" : "failed";
@@ -74,6 +58,48 @@ json ToJson(const FenceStatus& status) {
   return out;
 }
 
+json AsJson(const QueueInfo& queue) {
+  json out = {{"queue", queue.queue},
+              {"name", queue.name},
+              {"vm", queue.vm},
+              {"engine_class", EngineClassName(queue.engine_class)},
+              {"engine_instance", queue.engine_instance},
+              {"placements", queue.placements},
+              {"width", queue.width},
+              {"priority", PriorityName(queue.priority)},
+              {"timeslice_us", queue.timeslice_us},
+              {"preempt_timeout_us", queue.preempt_timeout_us},
+              {"job_timeout_ms", queue.job_timeout_ms},
+              {"low_latency", queue.low_latency},
+              {"msix_vector", queue.msix_vector},
+              {"bypass", queue.bypass},
+              {"put_mode", queue.deferred_put ? "deferred" : "inline"},
+              {"state", QueueStateName(queue.state)},
+              {"last_armed_seqno", queue.last_armed_seqno},
+              {"last_ended_seqno", queue.last_ended_seqno},
+              {"client_name", queue.client_name}};
+  if (!queue.ban.ok()) {
+    out["ban"] = {{"reason", ErrorReason(queue.ban)},
+                  {"message", std::string(queue.ban.message())},
+                  {"metadata", ErrorMetadata(queue.ban)}};
+  }
+  if (queue.last_fence) out["last_fence"] = ToJson(*queue.last_fence);
+  if (queue.use) {
+    const QueueUse& use = *queue.use;
+    out["use"] = {{"run_ticks", use.run_ticks},
+                  {"run_ns", use.run_ns},
+                  {"jobs", use.jobs},
+                  {"jobs_max", use.jobs_max},
+                  {"ring_bytes_used", use.ring_bytes_used},
+                  {"ring_bytes", use.ring_bytes},
+                  {"next_hw_seqno", use.next_hw_seqno},
+                  {"hw_seqno", use.hw_seqno},
+                  {"is_idle", use.is_idle},
+                  {"ring_full", use.ring_full}};
+  }
+  return out;
+}
+
 absl::StatusOr<Fence> ParseFence(const std::string& text) {
   const std::vector<std::string> parts = absl::StrSplit(text, ':');
   Fence fence;
@@ -84,6 +110,8 @@ absl::StatusOr<Fence> ParseFence(const std::string& text) {
 }
 
 }  // namespace
+
+std::string ToJson(const QueueInfo& queue) { return AsJson(queue).dump(2); }
 
 int RunDevice(const Global& global) {
   absl::StatusOr<Client> client = Connect(global);
@@ -113,7 +141,7 @@ int RunQueues(const Global& global) {
   if (!queues.ok()) return Fail(global, queues.status());
   if (global.json) {
     json out = json::array();
-    for (const QueueInfo& queue : *queues) out.push_back(ToJson(queue));
+    for (const QueueInfo& queue : *queues) out.push_back(AsJson(queue));
     std::printf("%s\n", out.dump(2).c_str());
     return kExitOk;
   }
@@ -122,7 +150,7 @@ int RunQueues(const Global& global) {
   for (const QueueInfo& queue : *queues) {
     const std::string engine = absl::StrCat(EngineClassName(queue.engine_class), "/", queue.engine_instance);
     std::printf("%-8" PRIu64 " %-8" PRIu64 " %-15s %-8s %-7s %10" PRIu64 " %10" PRIu64 "  %s\n", queue.queue, queue.vm,
-                engine.c_str(), PriorityName(queue.priority).c_str(), queue.banned ? "banned" : "usable",
+                engine.c_str(), PriorityName(queue.priority).c_str(), QueueStateName(queue.state).c_str(),
                 queue.last_armed_seqno, queue.last_ended_seqno, queue.client_name.c_str());
   }
   return kExitOk;

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "client/xeqctl/command.h"
+#include "client/xeqctl/queue.h"
 
 namespace xeq::ctl {
 namespace {
@@ -20,7 +21,9 @@ void PrintCompletion(const CLI::App& app) {
   };
   for (const CLI::App* command : app.get_subcommands({})) {
     commands += " " + command->get_name();
-    cases += "      " + command->get_name() + ") words=\"" + options_of(*command) + "\" ;;\n";
+    std::string words = options_of(*command);
+    for (const CLI::App* below : command->get_subcommands({})) words += " " + below->get_name() + options_of(*below);
+    cases += "      " + command->get_name() + ") words=\"" + words + "\" ;;\n";
   }
   std::cout << "# bash completion of xeqctl: source it, or put it into /etc/bash_completion.d\n"
                "_xeqctl() {\n"
@@ -44,6 +47,7 @@ int Main(int argc, const char* const* argv) {
   Global global;
   DemoOptions demo;
   WaitOptions wait;
+  QueueCommand queue;
   int status = kExitOk;
   CLI::App app("Looks at a running xeqd and puts it to work.", "xeqctl");
   app.require_subcommand(1);
@@ -60,6 +64,7 @@ int Main(int argc, const char* const* argv) {
     status = RunDevice(global);
   });
   app.add_subcommand("queues", "List the queues of all sessions")->callback([&] { status = RunQueues(global); });
+  AddQueueCommand(app, global, queue, status);
   app.add_subcommand("version", "Show the versions of xeqctl and xeqd")->callback([&] { status = RunVersion(global); });
 
   CLI::App* demo_command = app.add_subcommand("demo", "Send a file through the GPU and check what comes back");

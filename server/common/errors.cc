@@ -245,6 +245,44 @@ absl::Status QueueBanned(uint64_t queue, uint64_t context, uint64_t seqno) {
        {}});
 }
 
+absl::Status QueueKilled(uint64_t queue) {
+  return MakeError(absl::StatusCode::kFailedPrecondition, absl::StrCat("queue ", queue, " was killed"),
+                   {"QUEUE_KILLED", {{"queue", absl::StrCat(queue)}}, {}});
+}
+
+absl::Status SuspendRefused(absl::StatusCode code, uint64_t queue) {
+  if (code == absl::StatusCode::kDeadlineExceeded) {
+    return MakeError(code, absl::StrCat("queue ", queue, " did not leave the engine in time and is banned"),
+                     {"SUSPEND_TIMED_OUT", {{"queue", absl::StrCat(queue)}}, {}});
+  }
+  if (code == absl::StatusCode::kAborted) {
+    return MakeError(code, absl::StrCat("queue ", queue, " was resumed or stopped before it was suspended"),
+                     {"SUSPEND_ABORTED", {{"queue", absl::StrCat(queue)}}, {}});
+  }
+  return MakeError(absl::StatusCode::kFailedPrecondition, absl::StrCat("queue ", queue, " is stopped for good"),
+                   {"QUEUE_STOPPED", {{"queue", absl::StrCat(queue)}}, {}});
+}
+
+absl::Status SuspendPending(uint64_t queue, uint32_t timeout_ms) {
+  return MakeError(absl::StatusCode::kDeadlineExceeded,
+                   absl::StrCat("queue ", queue, " has not left the engine within ", timeout_ms, " ms"),
+                   {"SUSPEND_PENDING", {{"queue", absl::StrCat(queue)}, {"timeout_ms", absl::StrCat(timeout_ms)}}, {}});
+}
+
+absl::Status PriorityNotAllowed(uint32_t priority, uint32_t priority_max) {
+  return MakeError(absl::StatusCode::kPermissionDenied,
+                   absl::StrCat("priority is ", priority, ", and this session may have at most ", priority_max,
+                                " (0 low, 1 normal, 2 high)"),
+                   {"PRIORITY_NOT_ALLOWED",
+                    {{"field", "priority"}, {"value", absl::StrCat(priority)}, {"max", absl::StrCat(priority_max)}},
+                    {}});
+}
+
+absl::Status NotOnThisDevice(absl::string_view field, absl::string_view what) {
+  return MakeError(absl::StatusCode::kUnimplemented, absl::StrCat(field, ": this device has no ", what),
+                   {"NOT_ON_THIS_DEVICE", {{"field", std::string(field)}}, {}});
+}
+
 absl::Status VmInUse(uint64_t vm, uint64_t queue) {
   return MakeError(absl::StatusCode::kFailedPrecondition, absl::StrCat("vm ", vm, " is in use by queue ", queue),
                    {"VM_IN_USE", {{"vm", absl::StrCat(vm)}, {"queue", absl::StrCat(queue)}}, {}});

@@ -80,7 +80,17 @@ absl::Status DeviceMemoryExhausted(absl::string_view message);
 // ---- FAILED_PRECONDITION.
 // `context` and `seqno` name the job for which the queue was banned.
 absl::Status QueueBanned(uint64_t queue, uint64_t context, uint64_t seqno);
+absl::Status QueueKilled(uint64_t queue);
+// The device's answer to a suspend, by its code: FAILED_PRECONDITION, DEADLINE_EXCEEDED or ABORTED.
+absl::Status SuspendRefused(absl::StatusCode code, uint64_t queue);
 absl::Status VmInUse(uint64_t vm, uint64_t queue);
+
+// ---- PERMISSION_DENIED.
+// Of hw::Priority.
+absl::Status PriorityNotAllowed(uint32_t priority, uint32_t priority_max);
+
+// ---- UNIMPLEMENTED.
+absl::Status NotOnThisDevice(absl::string_view field, absl::string_view what);
 
 // ---- OUT_OF_RANGE.
 absl::Status SyncobjPointForgotten(absl::string_view field, uint64_t syncobj, uint64_t point);
@@ -90,6 +100,8 @@ absl::Status FenceForgotten(absl::string_view field, uint64_t context, uint64_t 
 absl::Status EventNotKept(uint64_t after_event, uint64_t oldest_event, uint64_t last_event);
 
 // ---- DEADLINE_EXCEEDED.
+// The queue was asked to leave the engine and has not yet.
+absl::Status SuspendPending(uint64_t queue, uint32_t timeout_ms);
 absl::Status SyncobjNotSubmittedInTime(uint64_t syncobj, uint64_t point, uint32_t timeout_ms);
 
 // ---- UNAVAILABLE.

@@ -148,6 +148,7 @@ absl::Status DeviceLoop::PostQueue(Ref<Timeline> queue, std::shared_ptr<Observer
 }
 
 void DeviceLoop::PostClose(Ref<Timeline> queue) { PostControl(Message::Kind::kClose, std::move(queue)); }
+void DeviceLoop::PostKill(Ref<Timeline> queue) { PostControl(Message::Kind::kKill, std::move(queue)); }
 void DeviceLoop::PostStop(Ref<Timeline> queue) { PostControl(Message::Kind::kStop, std::move(queue)); }
 void DeviceLoop::PostStart(Ref<Timeline> queue) { PostControl(Message::Kind::kStart, std::move(queue)); }
 void DeviceLoop::PostTriggerTimeout(Ref<Timeline> queue) {
@@ -291,6 +292,8 @@ void DeviceLoop::Obey(std::unique_ptr<ControlMessage> message, hw::Nanos now) {
   switch (message->kind) {
     case Message::Kind::kClose:
       return scheduler_.Close(queue, now);
+    case Message::Kind::kKill:
+      return scheduler_.Kill(queue, now);
     case Message::Kind::kStop:
       return scheduler_.Stop(queue);
     case Message::Kind::kStart:
@@ -424,6 +427,7 @@ void DeviceLoop::TellOwners() {
   FlushTold();
   while (const Ref<Timeline> timeline = scheduler_.NextInactive()) {
     // The hardware's memory and ids go back before the owner hears of it.
+    timeline->HideHardware();
     timeline->state.emplace<InactiveQueue>(nullptr);
     std::erase_if(suspending_, [&](const Ref<Timeline>& queue) { return queue.get() == timeline.get(); });
     const std::shared_ptr<Observer> observer = std::move(timeline->observer);

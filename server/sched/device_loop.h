@@ -106,7 +106,8 @@ class DeviceLoop : private hw::Device::Listener {
   // Usable -> Destroyed: queued jobs are cancelled, those on the device are stopped. The observer hears OnInactive. No
   // job of the queue may be posted afterwards.
   void PostClose(Ref<Timeline> queue);
-  // See Scheduler::Stop, Start and TriggerTimeout.
+  // See Scheduler::Kill, Stop, Start and TriggerTimeout.
+  void PostKill(Ref<Timeline> queue);
   void PostStop(Ref<Timeline> queue);
   void PostStart(Ref<Timeline> queue);
   void PostTriggerTimeout(Ref<Timeline> queue);

@@ -20,7 +20,8 @@ struct Message {
     kSignal,
     kSuspend,
     kResume,
-    kProps
+    kProps,
+    kKill
   };
   explicit Message(Kind kind) : kind(kind) {}
   virtual ~Message() = default;

@@ -128,6 +128,14 @@ void Scheduler::Close(Timeline& timeline, hw::Nanos now) {
   Settle(now);
 }
 
+void Scheduler::Kill(Timeline& timeline, hw::Nanos now) {
+  if (timeline.usable() == nullptr || timeline.doomed) return;
+  Doom(timeline, Own(Outcome::kCancelled));
+  if (timeline.live()->oldest() != nullptr) AskToCancel(timeline, hw::JobStatus::kCancelled);
+  Touch(timeline);
+  Settle(now);
+}
+
 void Scheduler::CloseAll(hw::Nanos now) {
   // Close may take the timeline off the list.
   for (Timeline* timeline = known_; timeline != nullptr;) {

@@ -50,6 +50,9 @@ class Scheduler {
   // points are cancelled. Idempotent.
   void Close(Timeline& timeline, hw::Nanos now);
   void CloseAll(hw::Nanos now);
+  // Ends what the queue has, as Close does, and all that is added later with kCancelled; but the queue stays, to be
+  // looked at. Idempotent.
+  void Kill(Timeline& timeline, hw::Nanos now);
   // No job of the queue is started until Start. What is on the device goes on. Both idempotent.
   void Stop(Timeline& timeline);
   void Start(Timeline& timeline, hw::Nanos now);

@@ -54,6 +54,17 @@ Wait* MeldSiblings(Wait* first) {
 void* Timeline::operator new(size_t bytes) { return Pool().allocate(bytes, alignof(Timeline)); }
 void Timeline::operator delete(void* timeline, size_t bytes) { Pool().deallocate(timeline, bytes, alignof(Timeline)); }
 
+std::optional<hw::QueueSnapshot> Timeline::Look(hw::Device& device) {
+  hw::MutexLock lock(look_mutex_);
+  if (visible_ == nullptr) return std::nullopt;
+  return device.Look(*visible_);
+}
+
+void Timeline::HideHardware() {
+  hw::MutexLock lock(look_mutex_);
+  visible_ = nullptr;
+}
+
 void Timeline::AddWaiter(Wait& wait) {
   wait.linked = true;
   wait.order = ++waiters_order_;

@@ -5,9 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <variant>
 
+#include "absl/base/thread_annotations.h"
 #include "hw/device.h"
+#include "hw/mutex.h"
 #include "server/sched/fence.h"
 #include "server/sched/job.h"
 #include "server/sched/observer.h"
@@ -57,7 +60,8 @@ class alignas(64) Timeline : public Counted {
         state(UsableQueue(std::move(hardware))),
         results(spec.causes_max),
         priority(spec.priority) {
-    if (hw::Queue* queue = live()->hardware()) queue->owner = this;
+    visible_ = live()->hardware();
+    if (visible_ != nullptr) visible_->owner = this;
   }
   ~Timeline() = default;
 
@@ -66,6 +70,11 @@ class alignas(64) Timeline : public Counted {
     const char* const bytes = reinterpret_cast<const char*>(this);
     for (size_t line = 0; line < 4; ++line) __builtin_prefetch(bytes + 64 * line, 1);
   }
+
+  // What the device knows of the queue; nothing when it has no context, or not any more. Any thread.
+  std::optional<hw::QueueSnapshot> Look(hw::Device& device) ABSL_LOCKS_EXCLUDED(look_mutex_);
+  // Before the hardware's memory goes: whoever looks sees nothing any more.
+  void HideHardware() ABSL_LOCKS_EXCLUDED(look_mutex_);
 
   ContextId id() const { return spec.context; }
 
@@ -126,6 +135,11 @@ class alignas(64) Timeline : public Counted {
   Timeline* next_known = nullptr;
   Timeline* previous_known = nullptr;
   Result doom;
+
+ private:
+  hw::Mutex look_mutex_;
+  // What the state owns, for those who look.
+  hw::Queue* visible_ ABSL_GUARDED_BY(look_mutex_) = nullptr;
 };
 
 }  // namespace xeq::sched

@@ -29,6 +29,7 @@ absl::StatusOr<JobSpecs> ReadJobs(const v1::SubmitRequest& request);
 absl::StatusOr<session::MapSpec> ReadMap(const v1::BindRequest& request);
 absl::StatusOr<session::MapSpec> ReadMap(const v1::UnbindRequest& request);
 absl::StatusOr<session::QueueSpec> ReadQueue(const v1::CreateQueueRequest& request);
+absl::StatusOr<session::QueueProperties> ReadProperties(const v1::SetQueuePropertiesRequest& request);
 absl::StatusOr<hw::Nanos> ReadLease(const v1::OpenSessionRequest& request);
 absl::StatusOr<session::FenceWait::Mode> ReadMode(v1::WaitMode mode);
 absl::StatusOr<std::vector<sched::Point>> ReadFences(const v1::WaitFencesRequest& request);
@@ -39,7 +40,8 @@ absl::StatusOr<uint32_t> ReadInRange(absl::string_view field, uint32_t value, ui
 // ---- Out.
 void Write(const sched::Point& point, v1::Fence* proto);
 void Write(const session::FenceStatus& status, v1::FenceStatus* proto);
-void Write(const session::QueueInfo& queue, v1::Queue* proto);
+// `timestamp_hz` is of the device.
+void Write(const session::QueueInfo& queue, uint64_t timestamp_hz, v1::Queue* proto);
 void Write(const session::SessionLimits& limits, v1::SessionLimits* proto);
 void Write(const hw::Device& device, v1::Device* proto);
 // `now` is when the event goes to the client.

@@ -158,6 +158,33 @@ absl::StatusOr<session::MapSpec> ReadMap(const v1::UnbindRequest& request) {
   return spec;
 }
 
+namespace {
+
+absl::StatusOr<std::optional<hw::Priority>> ReadPriority(v1::QueuePriority priority) {
+  switch (priority) {
+    case v1::QUEUE_PRIORITY_UNSPECIFIED:
+      return std::nullopt;
+    case v1::QUEUE_PRIORITY_LOW:
+      return hw::Priority::kLow;
+    case v1::QUEUE_PRIORITY_NORMAL:
+      return hw::Priority::kNormal;
+    case v1::QUEUE_PRIORITY_HIGH:
+      return hw::Priority::kHigh;
+    default:
+      return FieldUnknownValue("priority", priority);
+  }
+}
+
+absl::Status CheckName(const std::string& name) {
+  if (name.size() > session::kQueueNameBytesMax) {
+    return FieldLengthOutOfRange("name", name.size(), 0, session::kQueueNameBytesMax);
+  }
+  const bool printable = std::all_of(name.begin(), name.end(), [](char c) { return c >= ' ' && c <= '~'; });
+  return printable ? absl::OkStatus() : FieldNotAllowed("name", "it holds what is not printable ASCII");
+}
+
+}  // namespace
+
 absl::StatusOr<session::QueueSpec> ReadQueue(const v1::CreateQueueRequest& request) {
   session::QueueSpec spec;
   spec.vm = request.vm();
@@ -168,39 +195,42 @@ absl::StatusOr<session::QueueSpec> ReadQueue(const v1::CreateQueueRequest& reque
   // The API's values are the kernel's, raised by one.
   spec.engine_class = static_cast<hw::EngineClass>(request.engine_class() - 1);
   if (request.has_engine_instance()) spec.engine_instance = request.engine_instance();
-  switch (request.priority()) {
-    case v1::QUEUE_PRIORITY_LOW:
-      spec.priority = hw::Priority::kLow;
-      break;
-    case v1::QUEUE_PRIORITY_UNSPECIFIED:
-    case v1::QUEUE_PRIORITY_NORMAL:
-      spec.priority = hw::Priority::kNormal;
-      break;
-    case v1::QUEUE_PRIORITY_HIGH:
-      spec.priority = hw::Priority::kHigh;
-      break;
-    default:
-      return FieldUnknownValue("priority", request.priority());
+  if (request.placements_size() > static_cast<int>(hw::kBatchesPerJobMax)) {
+    return FieldLengthOutOfRange("placements", static_cast<uint64_t>(request.placements_size()), 0,
+                                 hw::kBatchesPerJobMax);
   }
+  spec.placements.assign(request.placements().begin(), request.placements().end());
+  absl::StatusOr<std::optional<hw::Priority>> priority = ReadPriority(request.priority());
+  if (!priority.ok()) return priority.status();
+  spec.props.priority = priority->value_or(hw::Priority::kNormal);
+  // Their limits are the session's and the device's: see Session::CreateQueue.
+  if (request.timeslice_us() != 0) spec.props.timeslice_us = request.timeslice_us();
+  if (request.preempt_timeout_us() != 0) spec.props.preempt_timeout_us = request.preempt_timeout_us();
+  spec.width = std::max(request.width(), 1u);
+  spec.msix_vector = request.msix_vector();
   absl::StatusOr<uint32_t> timeout = ReadInRange("job_timeout_ms", request.job_timeout_ms(),
                                                  session::kJobTimeoutMsDefault, 1, session::kJobTimeoutMsMax);
   if (!timeout.ok()) return timeout.status();
   spec.job_timeout_ms = *timeout;
-  // What the device has of the class is the limit: see Session::CreateQueue.
-  spec.width = std::max(request.width(), 1u);
+  if (absl::Status status = CheckName(request.name()); !status.ok()) return status;
+  spec.name = request.name();
+  spec.low_latency = request.low_latency();
   if (request.has_bypass()) spec.bypass = request.bypass();
-  switch (request.put_mode()) {
-    case v1::PUT_MODE_UNSPECIFIED:
-    case v1::PUT_MODE_INLINE:
-      spec.put_mode = sched::PutMode::kInline;
-      break;
-    case v1::PUT_MODE_DEFERRED:
-      spec.put_mode = sched::PutMode::kDeferred;
-      break;
-    default:
-      return FieldUnknownValue("put_mode", request.put_mode());
-  }
+  if (!v1::PutMode_IsValid(request.put_mode())) return FieldUnknownValue("put_mode", request.put_mode());
+  spec.put_mode = request.put_mode() == v1::PUT_MODE_DEFERRED ? sched::PutMode::kDeferred : sched::PutMode::kInline;
+  if (!v1::PxpType_IsValid(request.pxp_type())) return FieldUnknownValue("pxp_type", request.pxp_type());
+  if (request.pxp_type() != v1::PXP_TYPE_NONE) return NotOnThisDevice("pxp_type", "protected content");
   return spec;
+}
+
+absl::StatusOr<session::QueueProperties> ReadProperties(const v1::SetQueuePropertiesRequest& request) {
+  session::QueueProperties properties;
+  absl::StatusOr<std::optional<hw::Priority>> priority = ReadPriority(request.priority());
+  if (!priority.ok()) return priority.status();
+  properties.priority = *priority;
+  if (request.timeslice_us() != 0) properties.timeslice_us = request.timeslice_us();
+  if (request.preempt_timeout_us() != 0) properties.preempt_timeout_us = request.preempt_timeout_us();
+  return properties;
 }
 
 absl::StatusOr<hw::Nanos> ReadLease(const v1::OpenSessionRequest& request) {

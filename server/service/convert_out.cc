@@ -132,20 +132,73 @@ void Write(const session::FenceStatus& status, v1::FenceStatus* proto) {
   }
 }
 
-void Write(const session::QueueInfo& queue, v1::Queue* proto) {
+namespace {
+
+v1::QueueState ToProto(session::QueueStanding standing) {
+  switch (standing) {
+    case session::QueueStanding::kUsable:
+      return v1::QUEUE_STATE_USABLE;
+    case session::QueueStanding::kSuspendPending:
+      return v1::QUEUE_STATE_SUSPEND_PENDING;
+    case session::QueueStanding::kSuspended:
+      return v1::QUEUE_STATE_SUSPENDED;
+    case session::QueueStanding::kBanned:
+      return v1::QUEUE_STATE_BANNED;
+    case session::QueueStanding::kKilled:
+      return v1::QUEUE_STATE_KILLED;
+    case session::QueueStanding::kLost:
+      return v1::QUEUE_STATE_LOST;
+  }
+  return v1::QUEUE_STATE_UNSPECIFIED;
+}
+
+void Write(const hw::QueueSnapshot& snapshot, uint64_t timestamp_hz, v1::QueueUse* proto) {
+  proto->set_run_ticks(snapshot.run_ticks);
+  // In two steps, so that nothing overflows.
+  const uint64_t seconds = snapshot.run_ticks / timestamp_hz;
+  proto->set_run_ns(seconds * hw::kNanosPerSecond +
+                    snapshot.run_ticks % timestamp_hz * hw::kNanosPerSecond / timestamp_hz);
+  proto->set_jobs(snapshot.jobs);
+  proto->set_jobs_max(snapshot.jobs_max);
+  proto->set_ring_bytes_used(snapshot.ring_bytes_used);
+  proto->set_ring_bytes(snapshot.ring_bytes);
+  proto->set_next_hw_seqno(snapshot.next_hw_seqno);
+  proto->set_hw_seqno(snapshot.hw_seqno);
+  proto->set_is_idle(snapshot.is_idle());
+  proto->set_ring_full(snapshot.ring_full());
+}
+
+}  // namespace
+
+void Write(const session::QueueInfo& queue, uint64_t timestamp_hz, v1::Queue* proto) {
+  const session::QueueSpec& spec = queue.spec;
   proto->set_queue(queue.queue);
-  proto->set_vm(queue.vm);
-  proto->set_engine_class(ToProto(queue.engine_class));
-  proto->set_engine_instance(queue.engine_instance);
-  proto->set_priority(ToProto(queue.priority));
-  proto->set_job_timeout_ms(queue.job_timeout_ms);
-  proto->set_state(queue.banned ? v1::QUEUE_STATE_BANNED : v1::QUEUE_STATE_USABLE);
-  proto->set_width(queue.width);
-  proto->set_bypass(queue.bypass);
-  proto->set_put_mode(queue.put_mode == sched::PutMode::kInline ? v1::PUT_MODE_INLINE : v1::PUT_MODE_DEFERRED);
+  proto->set_vm(spec.vm);
+  proto->set_engine_class(ToProto(spec.engine_class));
+  proto->set_engine_instance(spec.engine_instance.value_or(0));
+  proto->mutable_placements()->Assign(spec.placements.begin(), spec.placements.end());
+  proto->set_priority(ToProto(spec.props.priority));
+  proto->set_timeslice_us(spec.props.timeslice_us);
+  proto->set_preempt_timeout_us(spec.props.preempt_timeout_us);
+  proto->set_job_timeout_ms(spec.job_timeout_ms);
+  proto->set_state(ToProto(queue.standing));
+  proto->set_width(spec.width);
+  proto->set_low_latency(spec.low_latency);
+  proto->set_name(spec.name);
+  proto->set_msix_vector(spec.msix_vector);
+  proto->set_bypass(spec.bypass);
+  proto->set_put_mode(spec.put_mode == sched::PutMode::kInline ? v1::PUT_MODE_INLINE : v1::PUT_MODE_DEFERRED);
   proto->set_last_armed_seqno(queue.last_armed_seqno);
   proto->set_last_ended_seqno(queue.last_ended_seqno);
   proto->set_client_name(queue.client_name);
+  if (queue.ban) {
+    // Of the job that did it, not of those behind it.
+    sched::Result of_culprit = *queue.ban;
+    of_culprit.outcome = of_culprit.root_outcome;
+    *proto->mutable_ban() = ErrorOf(of_culprit.root, of_culprit);
+  }
+  if (queue.last_fence) Write(*queue.last_fence, proto->mutable_last_fence());
+  if (queue.snapshot) Write(*queue.snapshot, timestamp_hz, proto->mutable_use());
 }
 
 void Write(const session::SessionLimits& limits, v1::SessionLimits* proto) {
@@ -170,6 +223,7 @@ void Write(const hw::Device& device, v1::Device* proto) {
   proto->set_backend(info.backend);
   proto->set_submission(info.submission);
   proto->set_timestamp_frequency_hz(info.timestamp_frequency_hz);
+  proto->set_interrupt_vectors(info.interrupt_vectors);
   for (const hw::EngineInfo& engine : info.engines) {
     v1::Engine* out = proto->add_engines();
     out->set_engine_class(ToProto(engine.engine_class));

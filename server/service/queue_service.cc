@@ -9,12 +9,15 @@
 #include "hw/clock.h"
 #include "server/service/convert.h"
 #include "server/service/status.h"
+#include "server/service/suspend_call.h"
 
 namespace xeq::service {
 namespace {
 
 using metrics::RejectReason;
 
+constexpr uint32_t kSuspendMsDefault = 10'000;
+constexpr uint32_t kSuspendMsMax = 60'000;
 constexpr uint32_t kPageSizeDefault = 100;
 constexpr uint32_t kPageSizeMax = 1000;
 
@@ -48,7 +51,7 @@ absl::Status QueueService::Create(const v1::CreateQueueRequest& request, v1::Cre
   absl::StatusOr<session::QueueSpec> spec = ReadQueue(request);
   if (!spec.ok()) return spec.status();
   absl::StatusOr<session::QueueInfo> queue = (*session)->CreateQueue(*spec);
-  if (queue.ok()) Write(*queue, response->mutable_queue());
+  if (queue.ok()) Write(*queue, backend_.device.info().timestamp_frequency_hz, response->mutable_queue());
   return queue.status();
 }
 
@@ -57,7 +60,7 @@ grpc::ServerUnaryReactor* QueueService::GetQueue(grpc::CallbackServerContext* co
   auto session = backend_.sessions.Find(request->session_id(), hw::MonotonicNow());
   if (!session.ok()) return Finish(context, session.status());
   absl::StatusOr<session::QueueInfo> queue = (*session)->GetQueue(request->queue());
-  if (queue.ok()) Write(*queue, response->mutable_queue());
+  if (queue.ok()) Write(*queue, backend_.device.info().timestamp_frequency_hz, response->mutable_queue());
   return Finish(context, queue.status());
 }
 
@@ -87,7 +90,9 @@ absl::Status QueueService::List(const v1::ListQueuesRequest& request, v1::ListQu
     queues.pop_back();
     response->set_next_page_token(absl::StrCat(queues.back().queue));
   }
-  for (const session::QueueInfo& queue : queues) Write(queue, response->add_queues());
+  for (const session::QueueInfo& queue : queues) {
+    Write(queue, backend_.device.info().timestamp_frequency_hz, response->add_queues());
+  }
   return absl::OkStatus();
 }
 
@@ -96,6 +101,39 @@ grpc::ServerUnaryReactor* QueueService::DestroyQueue(grpc::CallbackServerContext
                                                      v1::DestroyQueueResponse*) {
   auto session = backend_.sessions.Find(request->session_id(), hw::MonotonicNow());
   return Finish(context, session.ok() ? (*session)->DestroyQueue(request->queue()) : session.status());
+}
+
+grpc::ServerUnaryReactor* QueueService::SetQueueProperties(grpc::CallbackServerContext* context,
+                                                           const v1::SetQueuePropertiesRequest* request,
+                                                           v1::SetQueuePropertiesResponse*) {
+  auto session = backend_.sessions.Find(request->session_id(), hw::MonotonicNow());
+  if (!session.ok()) return Finish(context, session.status());
+  const absl::StatusOr<session::QueueProperties> properties = ReadProperties(*request);
+  if (!properties.ok()) return Finish(context, properties.status());
+  return Finish(context, (*session)->SetQueueProperties(request->queue(), *properties));
+}
+
+grpc::ServerUnaryReactor* QueueService::SuspendQueue(grpc::CallbackServerContext* context,
+                                                     const v1::SuspendQueueRequest* request,
+                                                     v1::SuspendQueueResponse*) {
+  auto session = backend_.sessions.Find(request->session_id(), hw::MonotonicNow());
+  if (!session.ok()) return Finish(context, session.status());
+  const absl::StatusOr<uint32_t> timeout =
+      ReadInRange("timeout_ms", request->timeout_ms(), kSuspendMsDefault, 1, kSuspendMsMax);
+  if (!timeout.ok()) return Finish(context, timeout.status());
+  return SuspendCall::Start(*std::move(session), request->queue(), *timeout);
+}
+
+grpc::ServerUnaryReactor* QueueService::ResumeQueue(grpc::CallbackServerContext* context,
+                                                    const v1::ResumeQueueRequest* request, v1::ResumeQueueResponse*) {
+  auto session = backend_.sessions.Find(request->session_id(), hw::MonotonicNow());
+  return Finish(context, session.ok() ? (*session)->ResumeQueue(request->queue()) : session.status());
+}
+
+grpc::ServerUnaryReactor* QueueService::KillQueue(grpc::CallbackServerContext* context,
+                                                  const v1::KillQueueRequest* request, v1::KillQueueResponse*) {
+  auto session = backend_.sessions.Find(request->session_id(), hw::MonotonicNow());
+  return Finish(context, session.ok() ? (*session)->KillQueue(request->queue()) : session.status());
 }
 
 grpc::ServerUnaryReactor* QueueService::Submit(grpc::CallbackServerContext* context, const v1::SubmitRequest* request,

@@ -19,6 +19,15 @@ class QueueService final : public v1::QueueService::CallbackService {
                                        v1::ListQueuesResponse* response) override;
   grpc::ServerUnaryReactor* DestroyQueue(grpc::CallbackServerContext* context, const v1::DestroyQueueRequest* request,
                                          v1::DestroyQueueResponse* response) override;
+  grpc::ServerUnaryReactor* SetQueueProperties(grpc::CallbackServerContext* context,
+                                               const v1::SetQueuePropertiesRequest* request,
+                                               v1::SetQueuePropertiesResponse* response) override;
+  grpc::ServerUnaryReactor* SuspendQueue(grpc::CallbackServerContext* context, const v1::SuspendQueueRequest* request,
+                                         v1::SuspendQueueResponse* response) override;
+  grpc::ServerUnaryReactor* ResumeQueue(grpc::CallbackServerContext* context, const v1::ResumeQueueRequest* request,
+                                        v1::ResumeQueueResponse* response) override;
+  grpc::ServerUnaryReactor* KillQueue(grpc::CallbackServerContext* context, const v1::KillQueueRequest* request,
+                                      v1::KillQueueResponse* response) override;
   grpc::ServerUnaryReactor* Submit(grpc::CallbackServerContext* context, const v1::SubmitRequest* request,
                                    v1::SubmitResponse* response) override;
 

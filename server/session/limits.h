@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "hw/types.h"
+
 namespace xeq::session {
 
 // What one session may have at one time. The names are those of the API's SessionLimits, and of the settings.
@@ -19,6 +21,8 @@ struct SessionLimits {
   uint32_t waiters_max = 1024;
   uint32_t watches_max = 16;
   uint32_t events_kept_max = 16384;
+  // The highest priority of its queues. Never kKernel.
+  hw::Priority priority_max = hw::Priority::kHigh;
   uint32_t syncobjs_max = 1024;
   // Held by syncobjs or by those who wait for them: one for what a syncobj holds, one for each of its points that has
   // not been let go.

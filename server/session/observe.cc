@@ -35,13 +35,11 @@ void Session::OnBanned(sched::ContextId context, const sched::Result& cause) {
     hw::MutexLock lock(mutex_);
     Queue* queue = queues_.Find(context);
     if (queue == nullptr) return;
-    queue->culprit = cause.root;
+    queue->ban = cause;
     engine_class = queue->spec.engine_class;
   }
   recorder_.OnQueueBanned(engine_class);
 }
-
-void Session::OnSuspended(sched::ContextId, absl::Status) {}
 
 void Session::OnInactive(sched::ContextId context) {
   hw::MutexLock lock(mutex_);

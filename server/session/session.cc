@@ -141,124 +141,13 @@ absl::StatusOr<std::shared_ptr<hw::Buffer>> Session::FindBuffer(uint64_t handle)
   return *buffer;
 }
 
-absl::StatusOr<uint16_t> Session::ChooseEngine(const QueueSpec& spec) const {
-  for (const hw::EngineInfo& engine : loop_.device().info().engines) {
-    if (engine.engine_class != spec.engine_class) continue;
-    if (!spec.engine_instance || *spec.engine_instance == engine.instance) return engine.instance;
-  }
-  const std::string_view name = hw::EngineClassName(spec.engine_class);
-  return EngineNotFound({name.data(), name.size()}, spec.engine_instance);
-}
-
-uint32_t Session::EnginesFrom(hw::EngineClass engine_class, uint16_t instance) const {
-  const std::vector<hw::EngineInfo>& engines = loop_.device().info().engines;
-  const auto count = std::count_if(engines.begin(), engines.end(), [&](const hw::EngineInfo& engine) {
-    return engine.engine_class == engine_class && engine.instance >= instance;
-  });
-  return static_cast<uint32_t>(std::min<size_t>(static_cast<size_t>(count), hw::kBatchesPerJobMax));
-}
-
-absl::StatusOr<QueueInfo> Session::CreateQueue(const QueueSpec& spec) {
-  const absl::StatusOr<uint16_t> instance = ChooseEngine(spec);
-  if (!instance.ok()) return instance.status();
-  const uint32_t width_max = EnginesFrom(spec.engine_class, *instance);
-  if (spec.width > width_max) return FieldOutOfRange("width", spec.width, 1, width_max);
-  std::shared_ptr<hw::Vm> vm;
-  {
-    hw::MutexLock lock(mutex_);
-    if (absl::Status status = CheckOpen(); !status.ok()) return status;
-    const Vm* found = vms_.Find(spec.vm);
-    if (found == nullptr) return VmNotFound("vm", spec.vm);
-    vm = found->hw;
-    if (absl::Status status = CheckClosing("queues_max", options_.limits.queues_max); !status.ok()) return status;
-    if (absl::Status status = queues_.Reserve(); !status.ok()) return status;
-  }
-  hw::QueueSpec hw_spec;
-  hw_spec.context = loop_.NewContext();
-  hw_spec.engine_class = spec.engine_class;
-  hw_spec.logical_mask = 1u << *hw::LogicalInstance(loop_.device().info(), spec.engine_class, *instance);
-  hw_spec.width = spec.width;
-  hw_spec.props.priority = spec.priority;
-  auto hw_queue = loop_.device().CreateQueue(hw_spec, std::move(vm));
-  QueueInfo info;
-  {
-    hw::MutexLock lock(mutex_);
-    absl::Status status = hw_queue.ok() ? CheckOpen() : FromDevice(hw_queue.status());
-    if (status.ok() && vms_.Find(spec.vm) == nullptr) status = VmNotFound("vm", spec.vm);
-    sched::QueueSpec timeline;
-    timeline.context = hw_spec.context;
-    timeline.engine_class = spec.engine_class;
-    timeline.priority = spec.priority;
-    timeline.job_timeout_ns = spec.job_timeout_ms * hw::kNanosPerMilli;
-    timeline.width = spec.width;
-    timeline.bypass = spec.bypass;
-    timeline.put_mode = spec.put_mode;
-    timeline.credits = loop_.device().info().jobs_per_queue_max;
-    absl::StatusOr<Context*> context = status.ok() ? AddContext(std::move(timeline), *std::move(hw_queue)) : status;
-    if (!context.ok()) {
-      queues_.GiveBack();
-      return context.status();
-    }
-    Queue queue{spec, *context, {}};
-    queue.spec.engine_instance = *instance;
-    info = Describe(hw_spec.context, queues_.Insert(hw_spec.context, std::move(queue)));
-  }
-  recorder_.OnQueueCreated(spec.engine_class);
-  return info;
-}
-
-QueueInfo Session::Describe(uint64_t handle, const Queue& queue) const {
-  return {handle,
-          queue.spec.vm,
-          queue.spec.engine_class,
-          *queue.spec.engine_instance,
-          queue.spec.priority,
-          queue.spec.job_timeout_ms,
-          queue.spec.width,
-          queue.spec.bypass,
-          queue.spec.put_mode,
-          queue.culprit.has_value(),
-          queue.context->armed,
-          queue.context->results.ended(),
-          options_.client_name};
-}
-
-absl::StatusOr<QueueInfo> Session::GetQueue(uint64_t handle) {
-  hw::MutexLock lock(mutex_);
-  if (absl::Status status = CheckOpen(); !status.ok()) return status;
-  const Queue* queue = queues_.Find(handle);
-  if (queue == nullptr) return QueueNotFound("queue", handle);
-  return Describe(handle, *queue);
-}
-
-std::vector<QueueInfo> Session::ListQueues(uint64_t after) {
-  std::vector<QueueInfo> list;
-  hw::MutexLock lock(mutex_);
-  for (const auto& [handle, queue] : queues_) {
-    if (handle > after) list.push_back(Describe(handle, queue));
-  }
-  return list;
-}
-
-absl::Status Session::DestroyQueue(uint64_t handle) {
-  std::optional<Queue> queue;
-  {
-    hw::MutexLock lock(mutex_);
-    if (absl::Status status = CheckOpen(); !status.ok()) return status;
-    queue = queues_.Remove(handle);
-    if (!queue) return QueueNotFound("queue", handle);
-    CloseContext(*queue->context);
-  }
-  recorder_.OnQueueClosed(queue->spec.engine_class, queue->culprit.has_value(), CloseReason::kClient);
-  return absl::OkStatus();
-}
-
 void Session::Close(CloseReason reason) {
   // Taken out under the lock, freed after it.
   absl::flat_hash_map<uint64_t, Vm> vms;
   absl::flat_hash_map<uint64_t, std::shared_ptr<hw::Buffer>> buffers;
   absl::flat_hash_map<uint64_t, Queue> queues;
   Watches watches;
+  SuspendWaits suspends;
   MetWaits given_up;
   {
     hw::MutexLock lock(mutex_);
@@ -267,7 +156,10 @@ void Session::Close(CloseReason reason) {
     vms = vms_.RemoveAll();
     buffers = buffers_.RemoveAll();
     queues = queues_.RemoveAll();
-    for (const auto& [handle, queue] : queues) CloseContext(*queue.context);
+    for (auto& [handle, queue] : queues) {
+      CloseContext(*queue.context);
+      suspends.insert(suspends.end(), queue.suspends.begin(), queue.suspends.end());
+    }
     for (const auto& [handle, vm] : vms) CloseContext(*vm.context);
     for (const auto& [handle, context] : host_timelines_) CloseContext(*context);
     host_timelines_.clear();
@@ -275,10 +167,11 @@ void Session::Close(CloseReason reason) {
     TakeIdleWatches(watches);
   }
   for (const auto& [handle, queue] : queues) {
-    recorder_.OnQueueClosed(queue.spec.engine_class, queue.culprit.has_value(), reason);
+    recorder_.OnQueueClosed(queue.spec.engine_class, queue.ban.has_value(), reason);
   }
   Tell(given_up);
   Tell(watches);
+  for (const std::shared_ptr<SuspendWait>& wait : suspends) wait->OnAnswered(SessionNotFound());
   recorder_.OnSessionClosed(reason);
 }
 

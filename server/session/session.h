@@ -28,6 +28,7 @@
 #include "server/session/job_spec.h"
 #include "server/session/lease.h"
 #include "server/session/limits.h"
+#include "server/session/queue_properties.h"
 #include "server/session/recorder.h"
 #include "server/session/submit_log.h"
 #include "server/session/syncobj.h"
@@ -35,35 +36,6 @@
 #include "server/session/watch.h"
 
 namespace xeq::session {
-
-struct QueueSpec {
-  uint64_t vm = 0;
-  hw::EngineClass engine_class = hw::EngineClass::kRender;
-  // Empty: the first engine of the class.
-  std::optional<uint32_t> engine_instance;
-  hw::Priority priority = hw::Priority::kNormal;
-  uint32_t job_timeout_ms = kJobTimeoutMsDefault;
-  // Engines that a job runs on at the same time.
-  uint32_t width = 1;
-  bool bypass = true;
-  sched::PutMode put_mode = sched::PutMode::kInline;
-};
-
-struct QueueInfo {
-  uint64_t queue = 0;
-  uint64_t vm = 0;
-  hw::EngineClass engine_class = hw::EngineClass::kRender;
-  uint32_t engine_instance = 0;
-  hw::Priority priority = hw::Priority::kNormal;
-  uint32_t job_timeout_ms = 0;
-  uint32_t width = 1;
-  bool bypass = true;
-  sched::PutMode put_mode = sched::PutMode::kInline;
-  bool banned = false;
-  uint64_t last_armed_seqno = 0;
-  uint64_t last_ended_seqno = 0;
-  std::string client_name;
-};
 
 struct BufferInfo {
   uint64_t buffer = 0;
@@ -95,6 +67,14 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   absl::StatusOr<QueueInfo> CreateQueue(const QueueSpec& spec);
   absl::StatusOr<QueueInfo> GetQueue(uint64_t queue);
   absl::Status DestroyQueue(uint64_t queue);
+  // The properties that are given, when all of them are allowed.
+  absl::Status SetQueueProperties(uint64_t queue, const QueueProperties& properties);
+  // `wait` is told once the queue is off the engine, or why it will not be, unless ForgetSuspend comes first.
+  absl::Status SuspendQueue(uint64_t queue, std::shared_ptr<SuspendWait> wait);
+  void ForgetSuspend(uint64_t queue, const SuspendWait& wait);
+  absl::Status ResumeQueue(uint64_t queue);
+  // Its jobs end with kCancelled, and it takes no more. Idempotent.
+  absl::Status KillQueue(uint64_t queue);
   // Those with a handle above `after`, in no order. None of a closed session.
   std::vector<QueueInfo> ListQueues(uint64_t after);
 
@@ -154,8 +134,10 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   struct Queue {
     QueueSpec spec;
     Context* context;
-    // Set when it was banned: the job that did it.
-    std::optional<sched::Point> culprit;
+    // Set when it was banned: how the job that did it ended.
+    std::optional<sched::Result> ban;
+    bool killed = false;
+    SuspendWaits suspends;
   };
   // A job on its way from a request to the scheduler.
   struct Planned {
@@ -195,16 +177,16 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
 
   absl::Status CheckOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckClosing(absl::string_view limit, uint32_t max) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  QueueInfo Describe(uint64_t handle, const Queue& queue) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  QueueInfo Describe(uint64_t handle, const Queue& queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Makes a timeline known here and to the scheduler.
   absl::StatusOr<Context*> AddContext(sched::QueueSpec spec, std::unique_ptr<hw::Queue> hardware)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The other end of it: its handle is gone. May free the context.
   void CloseContext(Context& context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // NOT_FOUND: no engine of the class, or not with that instance.
-  absl::StatusOr<uint16_t> ChooseEngine(const QueueSpec& spec) const;
-  // Engines of the class from the instance on: how wide a queue can be.
-  uint32_t EnginesFrom(hw::EngineClass engine_class, uint16_t instance) const;
+  // Not OK: the queue is banned or was killed.
+  static absl::Status CheckRuns(uint64_t handle, const Queue& queue);
+  // Not null.
+  absl::StatusOr<Queue*> FindRunning(uint64_t handle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::Status CheckQuota(size_t jobs) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Finds the queue and the waits of the job with the index. Changes nothing that clients see.

@@ -90,7 +90,7 @@ absl::Status Session::PlanJob(const JobSpec& spec, size_t index, absl::Span<sche
   const auto field = [&](absl::string_view name) { return absl::StrCat("jobs[", index, "].", name); };
   Queue* queue = queues_.Find(spec.queue);
   if (queue == nullptr) return QueueNotFound(field("queue"), spec.queue);
-  if (queue->culprit) return QueueBanned(spec.queue, queue->culprit->context, queue->culprit->seqno);
+  if (absl::Status status = CheckRuns(spec.queue, *queue); !status.ok()) return status;
   const uint32_t width = queue->spec.width;
   if (!spec.batches.empty() && spec.batches.size() != width) {
     return FieldLengthOutOfRange(field("batch_addresses"), spec.batches.size(), width, width);

@@ -95,6 +95,23 @@ struct QueueOptions {
   bool bypass = true;
   // The memory of ended jobs goes back later, on a thread of its own. For queues whose jobs free much.
   bool deferred_put = false;
+  // Engine instances that the jobs may run on: entry p * width + l is where lane l runs in placement p.
+  std::vector<uint32_t> placements = {};
+  // How long a job may keep others of its priority waiting; how long the queue may take to leave its engine. 0: the
+  // service's defaults.
+  uint32_t timeslice_us = 0;
+  uint32_t preempt_timeout_us = 0;
+  bool low_latency = false;
+  // For people, at most 16 bytes. Empty: the engine class and the handle.
+  std::string name = {};
+  uint32_t msix_vector = 0;
+};
+
+// What may change of a queue; what is empty stays as it is.
+struct QueueProperties {
+  std::optional<QueuePriority> priority;
+  std::optional<uint32_t> timeslice_us;
+  std::optional<uint32_t> preempt_timeout_us;
 };
 
 // An execution queue. Destroying it cancels what has not ended.
@@ -105,6 +122,8 @@ class Queue {
   ~Queue();
 
   uint64_t handle() const;
+  // Gives the handle away: the queue stays until its session is closed, or somebody destroys it.
+  uint64_t Release() &&;
   // One job: its batch, and the fences that must have ended before. See Session::Submit.
   absl::StatusOr<Fence> Submit(uint64_t batch_address, absl::Span<const Fence> waits = {});
   absl::StatusOr<Fence> Submit(uint64_t batch_address, std::initializer_list<Fence> waits) {
@@ -189,7 +208,11 @@ class Session {
   uint64_t id() const;
   absl::StatusOr<Vm> CreateVm();
   absl::StatusOr<Buffer> CreateBuffer(uint64_t size_bytes, uint32_t region = 0);
-  absl::StatusOr<Queue> CreateQueue(const Vm& vm, EngineClass engine_class, const QueueOptions& options = {});
+  absl::StatusOr<Queue> CreateQueue(const Vm& vm, EngineClass engine_class, const QueueOptions& options = {}) {
+    return CreateQueue(vm.handle(), engine_class, options);
+  }
+  // In a VM by its handle.
+  absl::StatusOr<Queue> CreateQueue(uint64_t vm, EngineClass engine_class, const QueueOptions& options = {});
   // All of `jobs` are armed, each with its fence in the answer, or none. While the service says that it is busy and
   // when to come back, this does, until the deadline.
   absl::StatusOr<std::vector<Fence>> Submit(absl::Span<const Job> jobs);
@@ -213,6 +236,17 @@ class Session {
   absl::StatusOr<WaitResult> Wait(absl::Span<const Fence> fences, WaitMode mode, std::chrono::milliseconds timeout);
   // Events after the number; 0: from the first.
   absl::StatusOr<Watch> WatchFences(uint64_t after_event = 0);
+
+  // ---- Queues of this session by their handles.
+  absl::StatusOr<QueueInfo> GetQueue(uint64_t queue);
+  // Count from the next scheduling decision on.
+  absl::Status SetQueueProperties(uint64_t queue, const QueueProperties& properties);
+  // Returns when the queue is off its engine. DEADLINE_EXCEEDED: not in time (SUSPEND_PENDING), or it would not and is
+  // banned (SUSPEND_TIMED_OUT).
+  absl::Status SuspendQueue(uint64_t queue, std::chrono::milliseconds timeout = std::chrono::seconds(10));
+  absl::Status ResumeQueue(uint64_t queue);
+  // Stops it for good; it can still be looked at.
+  absl::Status KillQueue(uint64_t queue);
 
  private:
   friend class Client;

@@ -3,6 +3,7 @@
 #define XEQ_CLIENT_INCLUDE_XEQ_TYPES_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -94,6 +95,25 @@ struct DeviceInfo {
   std::string service_version;
 };
 
+enum class QueueState { kUsable, kSuspendPending, kSuspended, kBanned, kKilled, kLost };
+
+// What a queue has on the device.
+struct QueueUse {
+  // Time on engines so far.
+  uint64_t run_ticks = 0;
+  uint64_t run_ns = 0;
+  // In the ring, and for how many it has room.
+  uint32_t jobs = 0;
+  uint32_t jobs_max = 0;
+  uint32_t ring_bytes_used = 0;
+  uint32_t ring_bytes = 0;
+  // In the status page: they wrap at 2^32.
+  uint32_t next_hw_seqno = 0;
+  uint32_t hw_seqno = 0;
+  bool is_idle = false;
+  bool ring_full = false;
+};
+
 struct QueueInfo {
   uint64_t queue = 0;
   uint64_t vm = 0;
@@ -105,8 +125,19 @@ struct QueueInfo {
   uint32_t width = 1;
   bool bypass = true;
   bool deferred_put = false;
-  // A job of it faulted or hung: it takes no more.
-  bool banned = false;
+  std::vector<uint32_t> placements;
+  uint32_t timeslice_us = 0;
+  uint32_t preempt_timeout_us = 0;
+  bool low_latency = false;
+  std::string name;
+  uint32_t msix_vector = 0;
+  QueueState state = QueueState::kUsable;
+  // When it is banned: how the job that did it ended.
+  absl::Status ban;
+  // Empty before the first submit.
+  std::optional<FenceStatus> last_fence;
+  // Empty when the device has let go of the queue.
+  std::optional<QueueUse> use;
   uint64_t last_armed_seqno = 0;
   uint64_t last_ended_seqno = 0;
   std::string client_name;

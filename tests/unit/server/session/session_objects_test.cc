@@ -221,7 +221,7 @@ TEST_F(SessionObjectsTest, QueuesNeedAnEngineOfTheDevice) {
 
 TEST_F(SessionObjectsTest, AQueueTellsWhatItWasMadeOfAndHowFarItIs) {
   QueueSpec spec = SpecOf(Vm());
-  spec.priority = hw::Priority::kHigh;
+  spec.props.priority = hw::Priority::kHigh;
   spec.job_timeout_ms = 1'234;
   const uint64_t queue = session_->CreateQueue(spec)->queue;
   SubmitOne(queue);
@@ -230,12 +230,14 @@ TEST_F(SessionObjectsTest, AQueueTellsWhatItWasMadeOfAndHowFarItIs) {
   const absl::StatusOr<QueueInfo> info = session_->GetQueue(queue);
   ASSERT_TRUE(info.ok());
   EXPECT_EQ(info->queue, queue);
-  EXPECT_EQ(info->vm, spec.vm);
-  EXPECT_EQ(info->engine_class, hw::EngineClass::kCopy);
-  EXPECT_EQ(info->engine_instance, 0u);
-  EXPECT_EQ(info->priority, hw::Priority::kHigh);
-  EXPECT_EQ(info->job_timeout_ms, 1'234u);
-  EXPECT_FALSE(info->banned);
+  EXPECT_EQ(info->spec.vm, spec.vm);
+  EXPECT_EQ(info->spec.engine_class, hw::EngineClass::kCopy);
+  EXPECT_EQ(info->spec.engine_instance, 0u);
+  EXPECT_EQ(info->spec.props.priority, hw::Priority::kHigh);
+  EXPECT_EQ(info->spec.job_timeout_ms, 1'234u);
+  EXPECT_EQ(info->standing, QueueStanding::kUsable);
+  EXPECT_EQ(info->last_fence->point, (sched::Point{queue, 2}));
+  EXPECT_EQ(info->last_fence->state, FenceState::kPending);
   EXPECT_EQ(info->last_armed_seqno, 2u);
   EXPECT_EQ(info->last_ended_seqno, 1u);
   EXPECT_EQ(info->client_name, "tester");

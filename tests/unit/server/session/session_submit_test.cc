@@ -141,8 +141,8 @@ TEST_F(SessionSubmitTest, ABannedQueueTakesNothingAndNamesItsCulprit) {
   EXPECT_EQ(ReasonOf(status), "QUEUE_BANNED");
   EXPECT_EQ(MetadataOf(status, "context"), absl::StrCat(a_));
   EXPECT_EQ(MetadataOf(status, "seqno"), "1");
-  EXPECT_TRUE(session_->GetQueue(a_)->banned);
-  EXPECT_FALSE(session_->GetQueue(b_)->banned);
+  EXPECT_EQ(session_->GetQueue(a_)->standing, QueueStanding::kBanned);
+  EXPECT_EQ(session_->GetQueue(b_)->standing, QueueStanding::kUsable);
   EXPECT_EQ(recorder_.queues_banned, 1);
   EXPECT_EQ(SubmitOne(b_), (Point{b_, 1}));
   EXPECT_TRUE(session_->DestroyQueue(a_).ok());

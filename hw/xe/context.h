@@ -10,6 +10,7 @@
 
 #include "hw/types.h"
 #include "hw/xe/lrc.h"
+#include "hw/xe/queue_state_machine.h"
 
 namespace xeq::hw::xe {
 
@@ -21,11 +22,13 @@ struct RingJob {
   uint64_t seqno = 0;
   // In the context's status page.
   uint32_t hw_seqno = 0;
+  // Byte of the ring at which it begins.
+  uint32_t ring_begin = 0;
 };
 
 // Everything is guarded by the lock of the engine, which owns it.
 struct Context {
-  Context(uint64_t id, Priority priority, std::unique_ptr<Lrc> lrc) : id(id), priority(priority), lrc(std::move(lrc)) {}
+  Context(uint64_t id, const SchedProps& props, std::unique_ptr<Lrc> lrc) : id(id), props(props), lrc(std::move(lrc)) {}
 
   // The oldest job in the ring is at job_first % kJobsPerContextMax.
   RingJob& job(uint32_t index) { return jobs[index % kJobsPerContextMax]; }
@@ -36,9 +39,9 @@ struct Context {
   // Queue::owner, since the first job.
   void* owner = nullptr;
   // Of a parallel queue, and which of its lanes this is.
-  Gang* gang = nullptr;
+  std::shared_ptr<Gang> gang;
   uint32_t lane = 0;
-  const Priority priority;
+  SchedProps props;
   const std::unique_ptr<Lrc> lrc;
 
   std::array<RingJob, kJobsPerContextMax> jobs;
@@ -49,14 +52,17 @@ struct Context {
   bool in_ports = false;
   // On the list of those who wait for a port.
   bool waiting = false;
-  // Set by a fault or by Cancel: it is never given to the engine again.
-  bool dead = false;
+  // Only a running one is given to the engine.
+  QueueStateMachine machine;
   // A cancelled context that the engine has not left: what its jobs end with then.
   bool cancelling = false;
   JobStatus cancel_status = JobStatus::kCancelled;
   FaultInfo cancel_fault;
   // CTX_TIMESTAMP when the engine was stopped under it: what its oldest job is charged until.
   std::optional<uint32_t> stopped_timestamp;
+  // CTX_TIMESTAMP, summed up over its wraps, and as it was seen last.
+  uint64_t run_ticks = 0;
+  uint32_t seen_ticks = 0;
   // The queue is gone; freed when the engine has left it.
   bool orphaned = false;
   // Bits 47:37 of its descriptor while it is in the ports.

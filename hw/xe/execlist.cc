@@ -10,6 +10,8 @@ namespace {
 
 constexpr uint32_t kPointerReset = (regs::kCsbEntries - 1) << 8 | (regs::kCsbEntries - 1);
 constexpr uint64_t kEntryRead = ~0ull;
+// For an idle engine to take a list.
+constexpr Nanos kAcknowledgeLimit = kNanosPerSecond;
 
 std::atomic_ref<uint32_t> Dword(const pci::DmaMemory& page, uint32_t index) {
   return std::atomic_ref<uint32_t>(reinterpret_cast<uint32_t*>(page.cpu())[index]);
@@ -87,6 +89,7 @@ void HwEngine::Promote(Nanos now) {
   active_ = pending_;
   pending_ = {};
   has_pending_ = false;
+  preempt_by_ = kNever;
   if (active_[0] != before[0]) active_since_ = now;
   // Backwards, so that what was in front gets in front again.
   for (size_t port = kPorts; port-- > 0;) {
@@ -104,9 +107,11 @@ void HwEngine::Leave(Context* context, bool at_front) {
     context->cancelling = false;
     EndJobs(*context, context->cancel_status, context->cancel_fault);
   }
-  if (context->orphaned) {
-    FreeContext(context);
-  } else if (!context->dead && context->has_jobs()) {
+  if (context->orphaned) return FreeContext(context);
+  AddRunTicks(*context, context->lrc->stored_context_timestamp());
+  if (context->machine.state() == QueueState::kSuspendPending) {
+    Suspended(*context);
+  } else if (context->machine.state() == QueueState::kRunning && context->has_jobs()) {
     Enqueue(context, at_front);
   }
 }
@@ -138,7 +143,8 @@ HwEngine::Ports HwEngine::Choose(bool rotate) const {
   for (size_t priority = kPriorities; priority-- > 0 && count < kPorts;) {
     const auto in_port = [&](size_t port) ABSL_NO_THREAD_SAFETY_ANALYSIS {
       Context* context = active_[port];
-      const bool fits = context != nullptr && !context->dead && static_cast<size_t>(context->priority) == priority;
+      const bool fits = context != nullptr && context != &idle_ && context->machine.state() == QueueState::kRunning &&
+                        static_cast<size_t>(context->props.priority) == priority;
       if (fits) take(context);
     };
     if (!rotate) in_port(0);
@@ -154,8 +160,13 @@ HwEngine::Ports HwEngine::Choose(bool rotate) const {
 
 void HwEngine::Dequeue(bool rotate) {
   if (has_pending_ || lost_) return;
-  const Ports ports = Choose(rotate);
-  if (ports[0] == nullptr) return;
+  Ports ports = Choose(rotate);
+  if (ports[0] == nullptr) {
+    // Only one who is to leave is on the engine: something else has to take its place.
+    if (active_[0] == nullptr || active_[0] == &idle_ || active_[0]->machine.state() == QueueState::kRunning) return;
+    idle_.lrc->EmitNothing();
+    ports[0] = &idle_;
+  }
   const bool same = ports == active_;
   const bool new_tail = std::any_of(ports.begin(), ports.end(),
                                     [](const Context* context) { return context != nullptr && HasNewTail(*context); });
@@ -197,6 +208,12 @@ void HwEngine::HandOver(const Ports& ports) {
   }
   pending_ = ports;
   has_pending_ = true;
+  // An engine that runs nothing takes a list at once; one whose front stays may go on with it first.
+  const Context* leaving = active_[0];
+  preempt_by_ = leaving == ports[0]
+                    ? kNever
+                    : MonotonicNow() +
+                          (leaving == nullptr ? kAcknowledgeLimit : leaving->props.preempt_timeout_us * kNanosPerMicro);
   Write(regs::kExeclistControl, regs::kExeclistControlLoad);
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "hw/xe/hw_engine.h"
+
 namespace xeq::hw::xe {
 namespace {
 
@@ -24,6 +26,23 @@ int Weight(JobStatus status) {
 
 }  // namespace
 
+void Gang::Add(Lane lane) {
+  MutexLock lock(mutex_);
+  lanes_.push_back(lane);
+  ++width_;
+}
+
+void Gang::ForEach(absl::FunctionRef<void(const Lane&)> act) {
+  MutexLock lock(mutex_);
+  for (const Lane& lane : lanes_) act(lane);
+}
+
+void Gang::Disband() {
+  MutexLock lock(mutex_);
+  for (const Lane& lane : lanes_) lane.engine->RemoveContext(lane.context);
+  lanes_.clear();
+}
+
 bool Gang::Join(uint32_t lane, const Completion& completion, Completion* joined) {
   Slot& slot = slots_[jobs_[lane]++ % kJobsPerContextMax];
   Completion& all = slot.joined;
@@ -41,7 +60,7 @@ bool Gang::Join(uint32_t lane, const Completion& completion, Completion* joined)
     all.gpu_end_ns = std::max(all.gpu_end_ns, completion.gpu_end_ns);
     all.gpu_time_ns += completion.gpu_time_ns;
   }
-  if (slot.ended < lanes.size()) return false;
+  if (slot.ended < width_) return false;
   slot.ended = 0;
   *joined = all;
   return true;

@@ -12,11 +12,12 @@ bool HasPassed(uint32_t seqno, uint32_t point) { return static_cast<int32_t>(seq
 }  // namespace
 
 HwEngine::HwEngine(pci::PciFunction& function, const regs::EnginePlace& place,
-                   std::unique_ptr<pci::DmaMemory> status_page, GgttMapping status_mapping)
+                   std::unique_ptr<pci::DmaMemory> status_page, GgttMapping status_mapping, std::unique_ptr<Lrc> idle)
     : function_(function),
       place_(place),
       status_page_(std::move(status_page)),
-      status_mapping_(std::move(status_mapping)) {}
+      status_mapping_(std::move(status_mapping)),
+      idle_(0, SchedProps{}, std::move(idle)) {}
 
 HwEngine::~HwEngine() {
   MutexLock lock(mutex_);
@@ -29,20 +30,21 @@ void HwEngine::Start() {
   Enable();
 }
 
-Context* HwEngine::AddContext(uint64_t id, Priority priority, std::unique_ptr<Lrc> lrc) {
-  auto context = std::make_unique<Context>(id, priority, std::move(lrc));
+Context* HwEngine::AddContext(uint64_t id, const SchedProps& props, std::unique_ptr<Lrc> lrc) {
+  auto context = std::make_unique<Context>(id, props, std::move(lrc));
   Context* raw = context.get();
   MutexLock lock(mutex_);
   contexts_.push_back(std::move(context));
   // So that no job's end needs memory: each context's jobs may be here once, and once more in the interrupt thread's
   // hands.
   done_.reserve(contexts_.size() * kJobsPerContextMax);
+  answers_.reserve(contexts_.size());
   return raw;
 }
 
 void HwEngine::RemoveContext(Context* context) {
   MutexLock lock(mutex_);
-  context->dead = true;
+  if (!context->machine.dead()) context->machine.MoveTo(QueueState::kKilled);
   if (context->in_ports) {
     context->orphaned = true;
   } else {
@@ -55,28 +57,77 @@ void HwEngine::FreeContext(Context* context) {
   std::erase_if(contexts_, [&](const std::unique_ptr<Context>& other) { return other.get() == context; });
 }
 
-bool HwEngine::Submit(Context& context, void* owner, uint64_t seqno, uint64_t batch) {
+bool HwEngine::Submit(Context& context, void* owner, uint64_t seqno, uint64_t batch, const UserFence& user_fence) {
   MutexLock lock(mutex_);
   context.owner = owner;
-  context.job(context.job_end) = {seqno, 0};
+  // Until it is in the ring, a seqno that is not reached.
+  context.job(context.job_end) = {seqno, context.lrc->next_seqno() + (1u << 30), context.lrc->write_offset()};
   RingJob& job = context.job(context.job_end++);
-  if (context.dead || lost_) {
+  // Its jobs end when the engine has left it.
+  if (context.cancelling) return false;
+  if (context.machine.dead() || lost_) {
     EndJobs(context, lost_ ? JobStatus::kDeviceLost : JobStatus::kCancelled, {});
     return true;
   }
-  job.hw_seqno = context.lrc->Emit(batch);
-  const bool was_contended = Contended();
-  if (!context.in_ports && !context.waiting) Enqueue(&context, /*at_front=*/false);
+  job.hw_seqno = context.lrc->Emit(batch, user_fence);
+  const bool runs = context.machine.state() == QueueState::kRunning;
+  if (runs && !context.in_ports && !context.waiting) Enqueue(&context, /*at_front=*/false);
   Dequeue(/*rotate=*/false);
-  return !was_contended && Contended();
+  return NeedsEarlierLook();
 }
 
-Progress HwEngine::CheckProgress(Context& context) {
+bool HwEngine::SetProps(Context& context, const SchedProps& props) {
   MutexLock lock(mutex_);
-  if (!context.has_jobs()) return {};
-  const RingJob& job = context.job(context.job_first);
-  if (!HasPassed(context.lrc->start_seqno(), job.hw_seqno)) return {};
-  uint32_t ticks = context.lrc->stored_context_timestamp();
+  if (context.machine.dead()) return false;
+  const bool waiting = context.waiting;
+  if (waiting) ListOf(&context).Remove(&context);
+  context.props = props;
+  if (waiting) Enqueue(&context, /*at_front=*/false);
+  Dequeue(/*rotate=*/false);
+  return NeedsEarlierLook();
+}
+
+absl::StatusOr<bool> HwEngine::Suspend(Context& context) {
+  MutexLock lock(mutex_);
+  if (context.machine.dead()) return absl::FailedPreconditionError("the queue is stopped for good");
+  if (context.machine.state() == QueueState::kSuspendPending) return false;
+  if (context.machine.state() == QueueState::kSuspended) {
+    answers_.push_back({context.id, absl::StatusCode::kOk});
+    return true;
+  }
+  context.machine.MoveTo(QueueState::kSuspendPending);
+  if (context.waiting) ListOf(&context).Remove(&context);
+  if (!context.in_ports) {
+    Suspended(context);
+    return true;
+  }
+  Dequeue(/*rotate=*/false);
+  return NeedsEarlierLook();
+}
+
+bool HwEngine::Resume(Context& context) {
+  MutexLock lock(mutex_);
+  const QueueState state = context.machine.state();
+  if (state != QueueState::kSuspendPending && state != QueueState::kSuspended) return false;
+  context.machine.MoveTo(QueueState::kRunning);
+  if (!context.in_ports && !context.waiting && context.has_jobs()) Enqueue(&context, /*at_front=*/false);
+  Dequeue(/*rotate=*/false);
+  return NeedsEarlierLook();
+}
+
+void HwEngine::Suspended(Context& context) {
+  context.machine.MoveTo(QueueState::kSuspended);
+  answers_.push_back({context.id, absl::StatusCode::kOk});
+}
+
+void HwEngine::Stop(Context& context, QueueState state) {
+  if (context.machine.dead()) return;
+  const bool would_not = context.machine.state() == QueueState::kSuspendPending && state == QueueState::kBanned;
+  if (would_not) answers_.push_back({context.id, absl::StatusCode::kDeadlineExceeded});
+  context.machine.MoveTo(state);
+}
+
+uint32_t HwEngine::ContextTicks(const Context& context) const {
   // The live clock, if it is this context's before and after it is read.
   const auto is_on_engine = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     const uint64_t running = static_cast<uint64_t>(Read(regs::kExeclistStatusHi)) << 32;
@@ -84,23 +135,77 @@ Progress HwEngine::CheckProgress(Context& context) {
   };
   if (is_on_engine()) {
     const uint32_t live = Read(regs::kCtxTimestamp);
-    ticks = is_on_engine() ? live : context.lrc->stored_context_timestamp();
+    if (is_on_engine()) return live;
   }
-  const uint32_t used = ticks - context.lrc->Timestamps(job.hw_seqno).start_context;
+  return context.lrc->stored_context_timestamp();
+}
+
+void HwEngine::AddRunTicks(Context& context, uint32_t ticks) {
+  const uint32_t more = ticks - context.seen_ticks;
+  // Left the engine and came back between two looks: the image was older than the register.
+  if (static_cast<int32_t>(more) < 0) return;
+  context.run_ticks += more;
+  context.seen_ticks = ticks;
+}
+
+Progress HwEngine::CheckProgress(Context& context, uint32_t* jobs_ended) {
+  MutexLock lock(mutex_);
+  *jobs_ended = context.job_first;
+  if (!context.has_jobs()) return {};
+  const RingJob& job = context.job(context.job_first);
+  if (!HasPassed(context.lrc->start_seqno(), job.hw_seqno)) return {};
+  const uint32_t used = ContextTicks(context) - context.lrc->Timestamps(job.hw_seqno).start_context;
   // Left the engine and came back between the looks: nothing to blame it for yet.
   if (static_cast<int32_t>(used) < 0) return {true, 0};
   return {true, TicksToNanos(used)};
 }
 
-bool HwEngine::IsContended() {
+QueueSnapshot HwEngine::Look(Context& context, uint32_t width) {
   MutexLock lock(mutex_);
-  return Contended();
+  AddRunTicks(context, ContextTicks(context));
+  QueueSnapshot snapshot;
+  snapshot.state = context.machine.state();
+  snapshot.props = context.props;
+  snapshot.jobs = context.job_end - context.job_first;
+  snapshot.jobs_max = kJobsPerContextMax;
+  snapshot.ring_bytes = Lrc::ring_bytes();
+  if (context.has_jobs()) {
+    const uint32_t begin = context.job(context.job_first).ring_begin;
+    snapshot.ring_bytes_used = (context.lrc->write_offset() + Lrc::ring_bytes() - begin) % Lrc::ring_bytes();
+  }
+  snapshot.next_hw_seqno = context.lrc->next_seqno();
+  snapshot.hw_seqno = context.lrc->seqno();
+  snapshot.run_ticks = context.run_ticks * width;
+  return snapshot;
+}
+
+Nanos HwEngine::NextLook() {
+  MutexLock lock(mutex_);
+  promised_look_ = ComputeNextLook();
+  return promised_look_;
+}
+
+Nanos HwEngine::ComputeNextLook() const {
+  if (has_pending_) return preempt_by_;
+  if (active_[0] == nullptr || !Contended()) return kNever;
+  return active_since_ + active_[0]->props.timeslice_us * kNanosPerMicro;
 }
 
 void HwEngine::TakeDone(std::vector<LaneCompletion>& done) {
   MutexLock lock(mutex_);
   done.reserve(done_.capacity());
   done.swap(done_);
+}
+
+void HwEngine::TakeAnswers(std::vector<SuspendAnswer>& answers) {
+  MutexLock lock(mutex_);
+  answers.reserve(answers_.capacity());
+  answers.swap(answers_);
+}
+
+void HwEngine::GiveUp() {
+  MutexLock lock(mutex_);
+  if (!lost_) Lose();
 }
 
 bool HwEngine::lost() {
@@ -158,13 +263,16 @@ void HwEngine::UpdateAnchor() {
 void HwEngine::Retire(Context& context) {
   if (!context.has_jobs()) return;
   const uint32_t seqno = context.lrc->seqno();
+  if (HasPassed(seqno, context.job(context.job_first).hw_seqno)) AddRunTicks(context, ContextTicks(context));
   while (context.has_jobs() && HasPassed(seqno, context.job(context.job_first).hw_seqno)) {
     done_.push_back(Describe(context, context.job(context.job_first++), JobStatus::kOk));
   }
 }
 
 void HwEngine::EndJobs(Context& context, JobStatus status, const FaultInfo& fault) {
-  context.dead = true;
+  Stop(context, status == JobStatus::kDeviceLost  ? QueueState::kLost
+                : status == JobStatus::kCancelled ? QueueState::kKilled
+                                                  : QueueState::kBanned);
   Retire(context);
   for (bool head = true; context.has_jobs(); head = false) {
     const RingJob& job = context.job(context.job_first++);

@@ -13,6 +13,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "hw/clock.h"
 #include "hw/device.h"
 #include "hw/mutex.h"
@@ -26,12 +27,20 @@
 
 namespace xeq::hw::xe {
 
+// A context has left its engine after Suspend (OK), or would not (DEADLINE_EXCEEDED).
+struct SuspendAnswer {
+  // As given to AddContext.
+  uint64_t context = 0;
+  absl::StatusCode code = absl::StatusCode::kOk;
+};
+
 // Thread-safe: the device thread submits and cancels, the interrupt thread serves the engine.
 class HwEngine {
  public:
   // `function` outlives it.
+  // `idle` is a context of the driver's own, for the engine to run while nobody else's may.
   HwEngine(pci::PciFunction& function, const regs::EnginePlace& place, std::unique_ptr<pci::DmaMemory> status_page,
-           GgttMapping status_mapping);
+           GgttMapping status_mapping, std::unique_ptr<Lrc> idle);
   HwEngine(const HwEngine&) = delete;
   HwEngine& operator=(const HwEngine&) = delete;
   // Resets the engine.
@@ -42,27 +51,37 @@ class HwEngine {
   void Start() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // ---- Any thread.
-  Context* AddContext(uint64_t id, Priority priority, std::unique_ptr<Lrc> lrc) ABSL_LOCKS_EXCLUDED(mutex_);
+  Context* AddContext(uint64_t id, const SchedProps& props, std::unique_ptr<Lrc> lrc) ABSL_LOCKS_EXCLUDED(mutex_);
   // None of its jobs is on the engine. Freed here, or when the engine has left it.
   void RemoveContext(Context* context) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // ---- Device thread. See Device. True: the interrupt thread should have a look (IsContended, TakeDone).
-  bool Submit(Context& context, void* owner, uint64_t seqno, uint64_t batch) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What it knows of the context as the first lane of `width`.
+  QueueSnapshot Look(Context& context, uint32_t width) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // ---- Device thread. See Device. True: the interrupt thread should have a look (NextLook, TakeDone, TakeAnswers).
+  bool Submit(Context& context, void* owner, uint64_t seqno, uint64_t batch, const UserFence& user_fence)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   bool Cancel(Context& context, JobStatus head_status) ABSL_LOCKS_EXCLUDED(mutex_);
-  Progress CheckProgress(Context& context) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool SetProps(Context& context, const SchedProps& props) ABSL_LOCKS_EXCLUDED(mutex_);
+  // FAILED_PRECONDITION: the context is dead. Otherwise an answer follows in TakeAnswers, unless one is due already.
+  absl::StatusOr<bool> Suspend(Context& context) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Resume(Context& context) ABSL_LOCKS_EXCLUDED(mutex_);
+  // `*jobs_ended` counts the context's jobs that have.
+  Progress CheckProgress(Context& context, uint32_t* jobs_ended) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // ---- Interrupt thread.
   // Deals with what the engine has told: `vector_bits` of its interrupt, or 0 for a look at the time.
   void Serve(uint32_t vector_bits, Nanos now) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Several contexts want the engine, so that time slices are to be cut.
-  bool IsContended() ABSL_LOCKS_EXCLUDED(mutex_);
+  // When Serve is to look at the time: a time slice or a preemption ends. kNever: nothing is under way.
+  Nanos NextLook() ABSL_LOCKS_EXCLUDED(mutex_);
   // Exchanges the ended jobs for an empty vector.
   void TakeDone(std::vector<LaneCompletion>& done) ABSL_LOCKS_EXCLUDED(mutex_);
+  // How contexts left after Suspend; exchanged for an empty vector.
+  void TakeAnswers(std::vector<SuspendAnswer>& answers) ABSL_LOCKS_EXCLUDED(mutex_);
   // A reset did not work. Everything has ended with kDeviceLost.
   bool lost() ABSL_LOCKS_EXCLUDED(mutex_);
-
-  // How long a context may keep others of its priority waiting.
-  static constexpr Nanos kTimeSlice = 5 * kNanosPerMilli;
+  // Another engine is lost, and with it the device.
+  void GiveUp() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   static constexpr size_t kPorts = 2;
@@ -101,14 +120,24 @@ class HwEngine {
   uint64_t Descriptor(Context& context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Enqueue(Context* context, bool at_front) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   WaitingList& ListOf(const Context* context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return waiting_[static_cast<size_t>(context->priority)];
+    return waiting_[static_cast<size_t>(context->props.priority)];
   }
   bool Contended() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Nanos ComputeNextLook() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether the interrupt thread sleeps too long for what has come up.
+  bool NeedsEarlierLook() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ComputeNextLook() < promised_look_; }
+  // It is off the engine.
+  void Suspended(Context& context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Never to run again. Answers a pending suspend when it is banned.
+  void Stop(Context& context, QueueState state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static bool HasNewTail(const Context& context);
 
   // ---- hw_engine.cc: jobs.
   void Retire(Context& context) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static LaneCompletion Begin(const Context& context, const RingJob& job);
+  // CTX_TIMESTAMP: the register while the context runs, else what its image has.
+  uint32_t ContextTicks(const Context& context) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddRunTicks(Context& context, uint32_t ticks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   LaneCompletion Describe(const Context& context, const RingJob& job, JobStatus status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Holds the two clocks against each other, at most once in a while.
@@ -119,6 +148,10 @@ class HwEngine {
 
   // ---- reset.cc: faults, cancels, resets.
   void HandleError(Nanos now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The running context was to leave, and has not in its time.
+  void OnPreemptTimeout(Nanos now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Everybody has left the engine, which was reset: they wait for their turn again, or end.
+  void LeaveAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Stops the engine, and resets it if `culprit` is what it runs. False: it is not.
   bool StopAndReset(Context& culprit, Nanos now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Reset() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -131,6 +164,7 @@ class HwEngine {
   const GgttMapping status_mapping_;
 
   Mutex mutex_;
+  Context idle_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<Context>> contexts_ ABSL_GUARDED_BY(mutex_);
   // What the engine runs, as far as it has told; the front runs.
   Ports active_ ABSL_GUARDED_BY(mutex_){};
@@ -140,12 +174,18 @@ class HwEngine {
   std::array<WaitingList, kPriorities> waiting_ ABSL_GUARDED_BY(mutex_);
   // Since when the front of active_ runs.
   Nanos active_since_ ABSL_GUARDED_BY(mutex_) = 0;
+  // By when the list that was handed over is to be taken.
+  Nanos preempt_by_ ABSL_GUARDED_BY(mutex_) = kNever;
+  // What NextLook said last.
+  Nanos promised_look_ ABSL_GUARDED_BY(mutex_) = kNever;
   // The last entry of the context status buffer that was read.
   uint32_t status_head_ ABSL_GUARDED_BY(mutex_) = 0;
   ClockAnchor anchor_ ABSL_GUARDED_BY(mutex_);
   uint32_t last_hw_id_ ABSL_GUARDED_BY(mutex_) = 0;
   // Ended jobs that TakeDone has not taken. Has room for all that can be in rings.
   std::vector<LaneCompletion> done_ ABSL_GUARDED_BY(mutex_);
+  // Has room for one of each context.
+  std::vector<SuspendAnswer> answers_ ABSL_GUARDED_BY(mutex_);
   bool lost_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

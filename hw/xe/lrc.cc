@@ -58,7 +58,11 @@ absl::StatusOr<std::unique_ptr<Lrc>> Lrc::Create(pci::PciFunction& function, Ggt
 
 Lrc::Lrc(const regs::EnginePlace& place, std::shared_ptr<XeVm> vm, std::unique_ptr<pci::DmaMemory> memory,
          GgttMapping mapping)
-    : place_(place), vm_(std::move(vm)), memory_(std::move(memory)), mapping_(std::move(mapping)) {}
+    : place_(place),
+      vm_(std::move(vm)),
+      memory_(std::move(memory)),
+      mapping_(std::move(mapping)),
+      tlb_flush_seqno_(vm_->rebind_seqno()) {}
 
 uint32_t* Lrc::Dword(uint32_t byte_offset) const { return reinterpret_cast<uint32_t*>(memory_->cpu() + byte_offset); }
 
@@ -98,7 +102,15 @@ uint32_t Lrc::SlotOffset(uint32_t seqno) {
   return kTimestampsOffset + seqno % kJobsPerContextMax * static_cast<uint32_t>(sizeof(JobTimestamps));
 }
 
-uint32_t Lrc::Emit(uint64_t batch) {
+void Lrc::EmitNothing() {
+  for (const uint32_t dword : {regs::kArbCheck, regs::kNoop}) {
+    *Dword(write_) = dword;
+    write_ = (write_ + 4) % kRingBytes;
+  }
+  tail_ = write_;
+}
+
+uint32_t Lrc::Emit(uint64_t batch, const UserFence& user_fence) {
   const uint32_t seqno = next_seqno_++;
   const uint32_t slot = page_address() + SlotOffset(seqno);
   const JobCommands commands(place_.engine_class, batch, seqno,
@@ -107,7 +119,9 @@ uint32_t Lrc::Emit(uint64_t batch) {
                               .start_timestamp = slot,
                               .start_context_timestamp = slot + 4,
                               .end_timestamp = slot + 8,
-                              .end_context_timestamp = slot + 12});
+                              .end_context_timestamp = slot + 12},
+                             {.flush_tlb = std::exchange(tlb_flush_seqno_, vm_->rebind_seqno()) != vm_->rebind_seqno(),
+                              .user_fence = user_fence});
   for (const uint32_t dword : commands.dwords()) {
     *Dword(write_) = dword;
     write_ = (write_ + 4) % kRingBytes;

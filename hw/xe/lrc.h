@@ -39,8 +39,14 @@ class Lrc {
   uint64_t descriptor() const;
 
   // Puts a job with the next seqno behind the ring's tail. At most kJobsPerContextMax may be in the ring. Returns the
-  // seqno.
-  uint32_t Emit(uint64_t batch);
+  // seqno. The first job after translations of the VM have changed drops what the engine has cached of them.
+  uint32_t Emit(uint64_t batch, const UserFence& user_fence = {});
+  // Commands that do nothing, so that there is something to run.
+  void EmitNothing();
+  uint32_t next_seqno() const { return next_seqno_; }
+  // Byte offset of the next job.
+  uint32_t write_offset() const { return write_; }
+  static constexpr uint32_t ring_bytes() { return kRingBytes; }
   // Byte offset behind the last job, without its spare commands.
   uint32_t tail() const { return tail_; }
   // Hands `tail` to the engine: it takes it when it next loads the context, or by a lite restore.
@@ -81,6 +87,8 @@ class Lrc {
   // Before the memory goes.
   const GgttMapping mapping_;
   uint32_t next_seqno_ = kSeqnoBeforeFirst + 1;
+  // XeVm::rebind_seqno as of the last flush in the ring.
+  uint64_t tlb_flush_seqno_;
   // Where the next command goes, and where the last job ends.
   uint32_t write_ = 0;
   uint32_t tail_ = 0;

@@ -23,15 +23,48 @@ void HwEngine::Serve(uint32_t vector_bits, Nanos now) {
   if ((vector_bits & regs::kIrqCsError) != 0) HandleError(now);
   // A cancelled context that got to run before it could be taken out.
   if (active_[0] != nullptr && active_[0]->cancelling) StopAndReset(*active_[0], now);
-  Dequeue(Contended() && now - active_since_ >= kTimeSlice);
+  if (has_pending_ && now >= preempt_by_) OnPreemptTimeout(now);
+  const bool slice_over =
+      active_[0] != nullptr && now - active_since_ >= active_[0]->props.timeslice_us * kNanosPerMicro;
+  Dequeue(slice_over && Contended());
+}
+
+void HwEngine::OnPreemptTimeout(Nanos now) {
+  Context* culprit = active_[0];
+  if (culprit != nullptr && culprit != &idle_ && culprit->has_jobs()) {
+    Stop(*culprit, QueueState::kBanned);
+    culprit->cancelling = true;
+    culprit->cancel_status = JobStatus::kHang;
+    StopAndReset(*culprit, now);
+    return;
+  }
+  // Nobody's fault: what the engine had to say was lost. Those who were on it go on where they were.
+  Reset();
+  if (lost_) return;
+  LeaveAll();
+  Dequeue(/*rotate=*/false);
+}
+
+void HwEngine::LeaveAll() {
+  const Ports active = active_;
+  const Ports pending = pending_;
+  active_ = {};
+  pending_ = {};
+  has_pending_ = false;
+  preempt_by_ = kNever;
+  for (const Ports& ports : {pending, active}) {
+    for (size_t port = kPorts; port-- > 0;) {
+      if (ports[port] != nullptr && ports[port]->in_ports) Leave(ports[port], /*at_front=*/true);
+    }
+  }
 }
 
 bool HwEngine::Cancel(Context& context, JobStatus head_status) {
   MutexLock lock(mutex_);
-  if (context.dead) return false;
+  if (context.machine.dead()) return false;
   const Nanos now = MonotonicNow();
   ProcessStatusBuffer(now);
-  context.dead = true;
+  context.machine.MoveTo(head_status == JobStatus::kCancelled ? QueueState::kKilled : QueueState::kBanned);
   context.cancel_status = head_status;
   if (context.waiting) ListOf(&context).Remove(&context);
   if (!context.in_ports) {
@@ -68,7 +101,7 @@ void HwEngine::HandleError(Nanos now) {
   const FaultInfo fault = ReadFault(&status);
   Context* culprit = active_[0];
   if (status == JobStatus::kOk || culprit == nullptr) return;
-  culprit->dead = true;
+  Stop(*culprit, QueueState::kBanned);
   if (!culprit->cancelling) {
     culprit->cancelling = true;
     culprit->cancel_status = status;
@@ -91,19 +124,11 @@ bool HwEngine::StopAndReset(Context& culprit, Nanos now) {
     culprit.cancel_fault.command_address = static_cast<uint64_t>(Read(regs::kActhdUdw)) << 32 | Read(regs::kActhd);
   }
   culprit.stopped_timestamp = Read(regs::kCtxTimestamp);
+  AddRunTicks(culprit, *culprit.stopped_timestamp);
   Reset();
   if (lost_) return true;
   // Those who had not begun wait for their turn again; what was taken off while it waited is in its image.
-  const Ports active = active_;
-  const Ports pending = pending_;
-  active_ = {};
-  pending_ = {};
-  has_pending_ = false;
-  for (const Ports& ports : {pending, active}) {
-    for (size_t port = kPorts; port-- > 0;) {
-      if (ports[port] != nullptr && ports[port]->in_ports) Leave(ports[port], /*at_front=*/true);
-    }
-  }
+  LeaveAll();
   Dequeue(/*rotate=*/false);
   return true;
 }

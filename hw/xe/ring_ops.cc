@@ -28,7 +28,9 @@ constexpr uint32_t kRenderSeqno = regs::kPipeControlGgtt | regs::kPipeControlCsS
 
 }  // namespace
 
-JobCommands::JobCommands(HwClass engine_class, uint64_t batch, uint32_t seqno, const JobAddresses& addresses) {
+JobCommands::JobCommands(HwClass engine_class, uint64_t batch, uint32_t seqno, const JobAddresses& addresses,
+                         const JobExtras& extras)
+    : extras_(extras) {
   switch (engine_class) {
     case HwClass::kRender:
     case HwClass::kCompute:
@@ -65,6 +67,19 @@ void JobCommands::InvalidateAux(uint32_t offset) {
 
 void JobCommands::StoreSeqno(uint32_t address, uint32_t seqno) { Emit(kStoreDwordGgtt, address, 0u, seqno); }
 
+void JobCommands::FlushAndStoreSeqno(uint32_t address, uint32_t seqno) {
+  Emit(kFlush | regs::kFlushDwTlbInvalidate | regs::kFlushDwPostSyncWrite, address | regs::kFlushDwAddressGgtt, 0u,
+       seqno);
+}
+
+void JobCommands::StoreUserFence() {
+  const UserFence& fence = extras_.user_fence;
+  if (fence.address == 0) return;
+  Emit(regs::Mi(regs::MiOpcode::kStoreDataImm, regs::kStoreDataImmQwordDwords) | regs::kStoreDataImmQword,
+       static_cast<uint32_t>(fence.address), static_cast<uint32_t>(fence.address >> 32),
+       static_cast<uint32_t>(fence.value), static_cast<uint32_t>(fence.value >> 32));
+}
+
 void JobCommands::StartBatch(uint64_t batch) {
   Emit(regs::kBatchBufferStart, static_cast<uint32_t>(batch), static_cast<uint32_t>(batch >> 32));
   // From here on the job is not preempted: what it has done is about to be told.
@@ -75,9 +90,16 @@ void JobCommands::Interrupt() { Emit(regs::kUserInterrupt, regs::kArbOn, regs::k
 
 void JobCommands::EmitCopy(uint64_t batch, uint32_t seqno, const JobAddresses& addresses) {
   StartTimestamps(addresses);
-  StoreSeqno(addresses.start_seqno, seqno);
+  if (extras_.flush_tlb) {
+    Emit(regs::kArbCheckPreparserOff);
+    FlushAndStoreSeqno(addresses.start_seqno, seqno);
+    Emit(regs::kArbCheckPreparserOn);
+  } else {
+    StoreSeqno(addresses.start_seqno, seqno);
+  }
   StartBatch(batch);
   Emit(kFlush, 0u, 0u, 0u);
+  StoreUserFence();
   EndTimestamps(addresses);
   Emit(kFlush | regs::kFlushDwPostSyncWrite, addresses.seqno | regs::kFlushDwAddressGgtt, 0u, seqno);
   Interrupt();
@@ -87,10 +109,12 @@ void JobCommands::EmitVideo(HwClass engine_class, uint64_t batch, uint32_t seqno
   StartTimestamps(addresses);
   Emit(regs::kArbCheckPreparserOff);
   InvalidateAux(engine_class == HwClass::kVideoDecode ? regs::kVd0AuxInvalidate : regs::kVe0AuxInvalidate);
+  if (extras_.flush_tlb) FlushAndStoreSeqno(addresses.start_seqno, seqno);
   Emit(regs::kArbCheckPreparserOn);
-  StoreSeqno(addresses.start_seqno, seqno);
+  if (!extras_.flush_tlb) StoreSeqno(addresses.start_seqno, seqno);
   StartBatch(batch);
   Emit(kFlush, 0u, 0u, 0u);
+  StoreUserFence();
   EndTimestamps(addresses);
   Emit(kFlush | regs::kFlushDwPostSyncWrite, addresses.seqno | regs::kFlushDwAddressGgtt, 0u, seqno);
   Interrupt();
@@ -99,12 +123,14 @@ void JobCommands::EmitVideo(HwClass engine_class, uint64_t batch, uint32_t seqno
 void JobCommands::EmitRender(uint64_t batch, uint32_t seqno, const JobAddresses& addresses) {
   StartTimestamps(addresses);
   Emit(regs::kArbCheckPreparserOff);
-  Emit(regs::kPipeControl, kRenderInvalidate, kScratchOffset, 0u, 0u, 0u);
+  Emit(regs::kPipeControl, kRenderInvalidate | (extras_.flush_tlb ? regs::kPipeControlTlbInvalidate : 0),
+       kScratchOffset, 0u, 0u, 0u);
   InvalidateAux(regs::kGfxAuxInvalidate);
   Emit(regs::kArbCheckPreparserOn);
   StoreSeqno(addresses.start_seqno, seqno);
   StartBatch(batch);
   Emit(regs::kPipeControl | regs::kPipeControlHdcFlush, kRenderFlush, 0u, 0u, 0u, 0u);
+  StoreUserFence();
   EndTimestamps(addresses);
   Emit(regs::kPipeControl, kRenderSeqno, addresses.seqno, 0u, seqno, 0u);
   Interrupt();

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "absl/types/span.h"
+#include "hw/device.h"
 #include "hw/regs/registers.h"
 
 namespace xeq::hw::xe {
@@ -22,6 +23,12 @@ struct JobAddresses {
   uint32_t end_context_timestamp;
 };
 
+struct JobExtras {
+  // Drop cached translations before the batch.
+  bool flush_tlb = false;
+  UserFence user_fence = {};
+};
+
 // Commands of one job, padded to a quadword.
 class JobCommands {
  public:
@@ -31,7 +38,8 @@ class JobCommands {
   // (WaIdleLiteRestore).
   static constexpr uint32_t kSpareDwords = 2;
 
-  JobCommands(regs::HwClass engine_class, uint64_t batch, uint32_t seqno, const JobAddresses& addresses);
+  JobCommands(regs::HwClass engine_class, uint64_t batch, uint32_t seqno, const JobAddresses& addresses,
+              const JobExtras& extras = {});
 
   // With the spare dwords.
   absl::Span<const uint32_t> dwords() const { return {dwords_.data(), count_}; }
@@ -45,6 +53,9 @@ class JobCommands {
   void StartTimestamps(const JobAddresses& addresses);
   void InvalidateAux(uint32_t offset);
   void StoreSeqno(uint32_t address, uint32_t seqno);
+  // The start seqno, by the flush where there is one.
+  void FlushAndStoreSeqno(uint32_t address, uint32_t seqno);
+  void StoreUserFence();
   void StartBatch(uint64_t batch);
   void EndTimestamps(const JobAddresses& addresses);
   void Interrupt();
@@ -53,6 +64,7 @@ class JobCommands {
   void EmitVideo(regs::HwClass engine_class, uint64_t batch, uint32_t seqno, const JobAddresses& addresses);
   void EmitRender(uint64_t batch, uint32_t seqno, const JobAddresses& addresses);
 
+  const JobExtras extras_;
   std::array<uint32_t, kDwordsMax> dwords_;
   uint32_t count_ = 0;
 };

@@ -59,6 +59,12 @@ absl::StatusOr<std::unique_ptr<XeBindOp>> XeVm::Prepare(const BindSpec& spec) {
 }
 
 bool XeVm::Apply(XeBindOp& op) {
+  const bool changed = Change(op);
+  if (changed) rebind_seqno_.fetch_add(1, std::memory_order_relaxed);
+  return changed;
+}
+
+bool XeVm::Change(XeBindOp& op) {
   Displace(op);
   if (op.buffer_ == nullptr) return tables_.Unmap(op.address_, op.size_bytes_, op.stock_);
   Mappings::node_type node = op.spare_.extract(op.spare_.begin());

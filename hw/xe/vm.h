@@ -2,6 +2,7 @@
 #ifndef XEQ_HW_XE_VM_H_
 #define XEQ_HW_XE_VM_H_
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -53,6 +54,8 @@ class XeVm : public Vm, public std::enable_shared_from_this<XeVm> {
   static absl::StatusOr<std::shared_ptr<XeVm>> Create(pci::PciFunction& function);
   XeVm(pci::PciFunction& function, std::unique_ptr<PageTable> root) : function_(function), tables_(std::move(root)) {}
 
+  // Raised by each change of translations that were valid. Device thread.
+  uint64_t rebind_seqno() const { return rebind_seqno_.load(std::memory_order_relaxed); }
   // For PDP0, with its flags.
   uint64_t root_descriptor() const;
   // Statuses as Device::PrepareBind.
@@ -61,12 +64,15 @@ class XeVm : public Vm, public std::enable_shared_from_this<XeVm> {
   bool Apply(XeBindOp& op);
 
  private:
+  // True: translations that were valid have changed.
+  bool Change(XeBindOp& op);
   // Cuts [address, end) out of the mappings.
   void Displace(XeBindOp& op);
 
   pci::PciFunction& function_;
   PageTableTree tables_;
   Mappings mappings_;
+  std::atomic<uint64_t> rebind_seqno_{0};
 };
 
 }  // namespace xeq::hw::xe

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +23,7 @@
 #include "hw/xe/lrc.h"
 #include "hw/xe/mmio.h"
 #include "hw/xe/probe.h"
+#include "hw/xe/suspend_join.h"
 #include "hw/xe/vm.h"
 #include "hw/yielding_thread.h"
 
@@ -30,16 +32,42 @@ namespace {
 
 constexpr Nanos kTlbLimit = 4 * kNanosPerMilli;
 
+// However little is under way, the interrupt thread looks at the engines after this time: an interrupt may be lost.
+constexpr Nanos kLookPeriod = kNanosPerSecond;
+
 // The scheduler's hold on the contexts of a queue.
 class XeQueue : public Queue {
  public:
+  explicit XeQueue(SuspendJoin& suspends) : suspends(suspends) {}
   ~XeQueue() override {
-    for (const Lane& lane : gang.lanes) lane.engine->RemoveContext(lane.context);
+    suspends.Drop(context);
+    if (gang != nullptr) {
+      gang->Disband();
+    } else {
+      for (const Lane& lane : lanes) lane.engine->RemoveContext(lane.context);
+    }
   }
 
-  // One lane for each batch of a job.
-  Gang gang;
+  SuspendJoin& suspends;
+  uint64_t context = 0;
+  uint32_t flags = 0;
+  uint16_t msix_vector = 0;
+  // One for each batch of a job.
+  std::vector<Lane> lanes;
+  // Of a queue with several.
+  std::shared_ptr<Gang> gang;
 };
+
+absl::Status SuspendStatus(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kOk:
+      return absl::OkStatus();
+    case absl::StatusCode::kDeadlineExceeded:
+      return absl::DeadlineExceededError("the queue would not leave its engine");
+    default:
+      return absl::AbortedError("the queue was resumed or cancelled");
+  }
+}
 
 class XeDevice : public Device {
  public:
@@ -72,7 +100,10 @@ class XeDevice : public Device {
   void WakeInterruptThread();
   void RunInterruptThread(Listener& listener);
   // No lane runs without the others.
-  void CancelGang(const Gang& gang);
+  void CancelGang(Gang& gang);
+  // What `act(engine, context)` of each lane says: whether the interrupt thread should have a look.
+  template <typename Act>
+  void ForEachLane(const XeQueue& queue, Act act);
   // Ended jobs to the listener.
   void Deliver(Listener& listener);
 
@@ -82,11 +113,14 @@ class XeDevice : public Device {
   const int wake_fd_;
   Ggtt ggtt_;
   std::vector<std::unique_ptr<HwEngine>> engines_;
+  SuspendJoin suspends_;
   std::atomic<bool> stop_{false};
   // Interrupt thread only.
   bool told_lost_ = false;
   std::vector<LaneCompletion> done_;
   std::vector<Completion> delivering_;
+  std::vector<SuspendAnswer> answers_;
+  std::vector<SuspendJoin::Answered> answered_;
   std::thread thread_;
 };
 
@@ -107,7 +141,12 @@ absl::Status XeDevice::StartEngines(const std::vector<regs::EnginePlace>& places
     if (!page.ok()) return page.status();
     absl::StatusOr<GgttMapping> mapping = ggtt_.Map(**page);
     if (!mapping.ok()) return mapping.status();
-    engines_.push_back(std::make_unique<HwEngine>(*function_, place, *std::move(page), *std::move(mapping)));
+    absl::StatusOr<std::shared_ptr<XeVm>> empty = XeVm::Create(*function_);
+    if (!empty.ok()) return empty.status();
+    absl::StatusOr<std::unique_ptr<Lrc>> idle = Lrc::Create(*function_, ggtt_, place, *std::move(empty));
+    if (!idle.ok()) return idle.status();
+    engines_.push_back(
+        std::make_unique<HwEngine>(*function_, place, *std::move(page), *std::move(mapping), *std::move(idle)));
     engines_.back()->Start();
   }
   return absl::OkStatus();
@@ -142,20 +181,25 @@ absl::StatusOr<MoveOp> XeDevice::PrepareMove(std::shared_ptr<Buffer>, uint16_t) 
 
 absl::StatusOr<std::unique_ptr<Queue>> XeDevice::CreateQueue(const QueueSpec& spec, std::shared_ptr<Vm> vm) {
   const regs::HwClass engine_class = ToHwClass(spec.engine_class);
-  auto queue = std::make_unique<XeQueue>();
+  auto queue = std::make_unique<XeQueue>(suspends_);
+  queue->context = spec.context;
+  queue->flags = spec.flags;
+  queue->msix_vector = spec.msix_vector;
+  if (spec.width > 1) queue->gang = std::make_shared<Gang>();
   uint32_t logical = 0;
   for (const std::unique_ptr<HwEngine>& engine : engines_) {
     const regs::EnginePlace& place = engine->place();
     if (place.engine_class != engine_class) continue;
-    if ((spec.logical_mask << queue->gang.lanes.size() >> logical++ & 1) == 0) continue;
+    if ((spec.logical_mask << queue->lanes.size() >> logical++ & 1) == 0) continue;
     absl::StatusOr<std::unique_ptr<Lrc>> lrc =
         Lrc::Create(*function_, ggtt_, place, std::static_pointer_cast<XeVm>(vm));
     if (!lrc.ok()) return lrc.status();
-    Context* context = engine->AddContext(spec.context, spec.props.priority, *std::move(lrc));
-    if (spec.width > 1) context->gang = &queue->gang;
-    context->lane = static_cast<uint32_t>(queue->gang.lanes.size());
-    queue->gang.lanes.push_back({engine.get(), context});
-    if (queue->gang.lanes.size() == spec.width) return queue;
+    const Lane lane{engine.get(), engine->AddContext(spec.context, spec.props, *std::move(lrc))};
+    lane.context->gang = queue->gang;
+    lane.context->lane = static_cast<uint32_t>(queue->lanes.size());
+    queue->lanes.push_back(lane);
+    if (queue->gang != nullptr) queue->gang->Add(lane);
+    if (queue->lanes.size() == spec.width) return queue;
   }
   return absl::NotFoundError(absl::StrCat("the device has not the engines of class ",
                                           std::string(EngineClassName(spec.engine_class)), " and mask ",
@@ -166,12 +210,21 @@ absl::StatusOr<std::unique_ptr<BindOp>> XeDevice::PrepareBind(std::shared_ptr<Vm
   return static_cast<XeVm&>(*vm).Prepare(spec);
 }
 
+template <typename Act>
+void XeDevice::ForEachLane(const XeQueue& queue, Act act) {
+  bool look = false;
+  for (const Lane& lane : queue.lanes) look |= act(*lane.engine, *lane.context);
+  if (look) WakeInterruptThread();
+}
+
 void XeDevice::Submit(Queue& queue, const Submission& job) {
   auto& xe_queue = static_cast<XeQueue&>(queue);
   bool look = false;
-  for (size_t i = 0; i < xe_queue.gang.lanes.size(); ++i) {
-    const Lane& lane = xe_queue.gang.lanes[i];
-    look |= lane.engine->Submit(*lane.context, queue.owner, job.seqno, job.batches[i]);
+  for (size_t i = 0; i < xe_queue.lanes.size(); ++i) {
+    const Lane& lane = xe_queue.lanes[i];
+    // One lane tells of all of them.
+    const UserFence fence = i + 1 == xe_queue.lanes.size() ? job.user_fence : UserFence{};
+    look |= lane.engine->Submit(*lane.context, queue.owner, job.seqno, job.batches[i], fence);
   }
   if (look) WakeInterruptThread();
 }
@@ -182,31 +235,64 @@ bool XeDevice::Bind(BindOp& op, const Completion&) {
   return true;
 }
 
-void XeDevice::SetProps(Queue&, const SchedProps&) {}
-
-absl::Status XeDevice::Suspend(Queue&) { return absl::UnimplementedError("not in this driver yet"); }
-
-void XeDevice::Resume(Queue&) {}
-
-QueueSnapshot XeDevice::Look(Queue&) { return {}; }
-
 Progress XeDevice::CheckProgress(Queue& queue) {
-  auto& xe_queue = static_cast<XeQueue&>(queue);
-  // The lane that has come furthest speaks for the job: none may run longer than the limit.
+  const auto& xe_queue = static_cast<const XeQueue&>(queue);
+  // Of the lanes that are at the oldest job the one that has come furthest speaks for it: none may run longer than the
+  // limit. Counts of jobs wrap.
   Progress progress;
-  for (const Lane& lane : xe_queue.gang.lanes) {
-    const Progress of_lane = lane.engine->CheckProgress(*lane.context);
+  uint32_t oldest = 0;
+  for (size_t i = 0; i < xe_queue.lanes.size(); ++i) {
+    uint32_t jobs = 0;
+    const Progress of_lane = xe_queue.lanes[i].engine->CheckProgress(*xe_queue.lanes[i].context, &jobs);
+    const auto ahead = static_cast<int32_t>(jobs - oldest);
+    if (i > 0 && ahead > 0) continue;
+    if (i == 0 || ahead < 0) progress = {};
+    oldest = jobs;
     progress.started |= of_lane.started;
     progress.gpu_time_ns = std::max(progress.gpu_time_ns, of_lane.gpu_time_ns);
   }
   return progress;
 }
 
+void XeDevice::SetProps(Queue& queue, const SchedProps& props) {
+  ForEachLane(static_cast<XeQueue&>(queue),
+              [&](HwEngine& engine, Context& context) { return engine.SetProps(context, props); });
+}
+
+absl::Status XeDevice::Suspend(Queue& queue) {
+  auto& xe_queue = static_cast<XeQueue&>(queue);
+  if (!suspends_.Begin(xe_queue.context, queue.owner, static_cast<uint32_t>(xe_queue.lanes.size()))) {
+    return absl::OkStatus();
+  }
+  absl::Status refused;
+  ForEachLane(xe_queue, [&](HwEngine& engine, Context& context) {
+    const absl::StatusOr<bool> look = engine.Suspend(context);
+    refused.Update(look.status());
+    return look.ok() && *look;
+  });
+  if (!refused.ok()) suspends_.Drop(xe_queue.context);
+  return refused;
+}
+
+void XeDevice::Resume(Queue& queue) {
+  auto& xe_queue = static_cast<XeQueue&>(queue);
+  if (suspends_.Abort(xe_queue.context)) WakeInterruptThread();
+  ForEachLane(xe_queue, [&](HwEngine& engine, Context& context) { return engine.Resume(context); });
+}
+
 void XeDevice::Cancel(Queue& queue, JobStatus head_status) {
   auto& xe_queue = static_cast<XeQueue&>(queue);
-  bool look = false;
-  for (const Lane& lane : xe_queue.gang.lanes) look |= lane.engine->Cancel(*lane.context, head_status);
-  if (look) WakeInterruptThread();
+  if (suspends_.Abort(xe_queue.context)) WakeInterruptThread();
+  ForEachLane(xe_queue, [&](HwEngine& engine, Context& context) { return engine.Cancel(context, head_status); });
+}
+
+QueueSnapshot XeDevice::Look(Queue& queue) {
+  const auto& xe_queue = static_cast<const XeQueue&>(queue);
+  const Lane& first = xe_queue.lanes.front();
+  QueueSnapshot snapshot = first.engine->Look(*first.context, static_cast<uint32_t>(xe_queue.lanes.size()));
+  snapshot.flags = xe_queue.flags;
+  snapshot.msix_vector = xe_queue.msix_vector;
+  return snapshot;
 }
 
 void XeDevice::InvalidateTlbs() {
@@ -227,11 +313,12 @@ void XeDevice::WakeInterruptThread() {
 void XeDevice::RunInterruptThread(Listener& listener) {
   YieldToWakers();
   while (!stop_.load()) {
-    bool contended = false;
-    for (const std::unique_ptr<HwEngine>& engine : engines_) contended |= engine->IsContended();
+    Nanos look = MonotonicNow() + kLookPeriod;
+    for (const std::unique_ptr<HwEngine>& engine : engines_) look = std::min(look, engine->NextLook());
+    const Nanos left = std::max<Nanos>(look - MonotonicNow(), 0);
+    const timespec timeout{left / kNanosPerSecond, left % kNanosPerSecond};
     pollfd fds[] = {{function_->interrupt_fd(), POLLIN, 0}, {wake_fd_, POLLIN, 0}};
-    const int timeout_ms = contended ? static_cast<int>(HwEngine::kTimeSlice / kNanosPerMilli) : -1;
-    poll(fds, 2, timeout_ms);
+    ppoll(fds, 2, &timeout, nullptr);
     uint64_t count = 0;
     if ((fds[1].revents & POLLIN) != 0) {
       [[maybe_unused]] const ssize_t size = read(wake_fd_, &count, sizeof(count));
@@ -246,21 +333,24 @@ void XeDevice::RunInterruptThread(Listener& listener) {
         }
       });
     }
-    if (contended) {
+    if (now >= look) {
       for (const std::unique_ptr<HwEngine>& engine : engines_) engine->Serve(0, now);
     }
     Deliver(listener);
   }
 }
 
-void XeDevice::CancelGang(const Gang& gang) {
+void XeDevice::CancelGang(Gang& gang) {
   bool look = false;
-  for (const Lane& lane : gang.lanes) look |= lane.engine->Cancel(*lane.context, JobStatus::kCancelled);
+  gang.ForEach([&](const Lane& lane) { look |= lane.engine->Cancel(*lane.context, JobStatus::kCancelled); });
   if (look) WakeInterruptThread();
 }
 
 void XeDevice::Deliver(Listener& listener) {
+  const bool lost = std::any_of(engines_.begin(), engines_.end(), [](const auto& engine) { return engine->lost(); });
   for (const std::unique_ptr<HwEngine>& engine : engines_) {
+    // Every job is told of before the loss is.
+    if (lost) engine->GiveUp();
     engine->TakeDone(done_);
     for (const LaneCompletion& lane : done_) {
       Completion joined = static_cast<const Completion&>(lane);
@@ -271,9 +361,17 @@ void XeDevice::Deliver(Listener& listener) {
     done_.clear();
     if (!delivering_.empty()) listener.OnCompletions(delivering_);
     delivering_.clear();
-    if (engine->lost() && !std::exchange(told_lost_, true)) {
-      listener.OnDeviceLost(absl::UnavailableError(absl::StrCat(info_.id, ": an engine cannot be reset")));
-    }
+    engine->TakeAnswers(answers_);
+    for (const SuspendAnswer& answer : answers_) suspends_.Answer(answer);
+    answers_.clear();
+  }
+  suspends_.TakeAnswered(answered_);
+  for (const SuspendJoin::Answered& answer : answered_) {
+    listener.OnSuspended(answer.context, answer.owner, SuspendStatus(answer.code));
+  }
+  answered_.clear();
+  if (lost && !std::exchange(told_lost_, true)) {
+    listener.OnDeviceLost(absl::UnavailableError(absl::StrCat(info_.id, ": an engine cannot be reset")));
   }
 }
 

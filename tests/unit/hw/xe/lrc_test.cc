@@ -4,6 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <memory>
+#include <utility>
+#include <vector>
+
 #include "hw/model/model.h"
 
 namespace xeq::hw::xe {
@@ -86,6 +91,33 @@ TEST_F(LrcTest, RingBeginsWithArbitrationOnAndWraps) {
     EXPECT_EQ(lrc->WithSpare(tail), (tail + 8) % 0x4000);
     EXPECT_EQ(lrc->ring()[tail / 4], 0x02800000u) << "the spare commands";
   }
+}
+
+TEST_F(LrcTest, T38_FirstJobAfterARebindDropsCachedTranslations) {
+  const auto a = Make(regs::HwClass::kCopy);
+  const auto b = Make(regs::HwClass::kCopy);
+  // Whether the ring's job at `begin` flushes: the pre-parser is switched off for it.
+  const auto flushes = [](const Lrc& lrc, uint32_t begin) { return lrc.ring()[begin / 4 + 8] == 0x02800101; };
+  const auto emit = [&](Lrc& lrc) {
+    const uint32_t begin = lrc.write_offset();
+    lrc.Emit(0x1000);
+    return flushes(lrc, begin);
+  };
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(emit(*a) || emit(*b));
+  // Each time to other memory.
+  std::vector<std::shared_ptr<XeBuffer>> buffers;
+  const auto bind = [&] {
+    buffers.push_back(
+        std::make_shared<XeBuffer>(function_->AllocateDma(4096).value(), std::make_shared<std::atomic<uint64_t>>(0)));
+    vm_->Apply(*vm_->Prepare({0x10000, 4096, buffers.back(), 0}).value());
+  };
+  bind();
+  EXPECT_FALSE(emit(*a)) << "nothing was there before";
+  bind();
+  EXPECT_TRUE(emit(*a));
+  EXPECT_TRUE(emit(*b));
+  for (int i = 0; i < 2; ++i) EXPECT_FALSE(emit(*a) || emit(*b));
+  EXPECT_FALSE(emit(*Make(regs::HwClass::kCopy))) << "made after it";
 }
 
 TEST_F(LrcTest, StoredTailIsInTheImage) {

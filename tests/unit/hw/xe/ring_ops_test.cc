@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace xeq::hw::xe {
 namespace {
 
@@ -83,9 +85,66 @@ TEST(RingOpsTest, Render) {
   EXPECT_THAT(job.dwords(), ElementsAreArray(golden));
 }
 
+// ---- With a flush of cached translations, and a user fence.
+
+constexpr JobExtras kExtras = {.flush_tlb = true, .user_fence = {.address = 0x8'0000'1000, .value = 0x1122'3344'5566}};
+
+TEST(RingOpsTest, T49_CopyWithFlushAndUserFence) {
+  const JobCommands job(HwClass::kCopy, kBatch, kSeqno, kAddresses, kExtras);
+  const uint32_t golden[] = {0x12480002, 0x358,      0x200800,   0,                   //
+                             0x12480002, 0x3a8,      0x200804,   0,                   //
+                             0x02800101,                                              // pre-parser off
+                             0x13044002, 0x20020c,   0,          0xffffff81,          // MI_FLUSH_DW, TLB, start seqno
+                             0x02800100,                                              // pre-parser on
+                             0x18800101, 0x56789000, 0x1234,                          //
+                             0x04000000,                                              //
+                             0x13000002, 0,          0,          0,                   //
+                             0x10200003, 0x1000,     8,          0x33445566, 0x1122,  // the user fence, PPGTT
+                             0x12480002, 0x358,      0x200808,   0,                   //
+                             0x12480002, 0x3a8,      0x20080c,   0,                   //
+                             0x13004002, 0x200204,   0,          0xffffff81,          //
+                             0x01000000, 0x04000001, 0x02800000,                      //
+                             0x02800000, 0};
+  EXPECT_THAT(job.dwords(), ElementsAreArray(golden));
+}
+
+TEST(RingOpsTest, T49_VideoWithFlushAndUserFence) {
+  const JobCommands job(HwClass::kVideoDecode, kBatch, kSeqno, kAddresses, kExtras);
+  const uint32_t golden[] = {0x12480002, 0x358,      0x200800,   0,                   //
+                             0x12480002, 0x3a8,      0x200804,   0,                   //
+                             0x02800101,                                              //
+                             0x11020001, 0x4218,     1,          0,                   //
+                             0x13044002, 0x20020c,   0,          0xffffff81,          // in the place of the store
+                             0x02800100,                                              //
+                             0x18800101, 0x56789000, 0x1234,                          //
+                             0x04000000,                                              //
+                             0x13000002, 0,          0,          0,                   //
+                             0x10200003, 0x1000,     8,          0x33445566, 0x1122,  //
+                             0x12480002, 0x358,      0x200808,   0,                   //
+                             0x12480002, 0x3a8,      0x20080c,   0,                   //
+                             0x13004002, 0x200204,   0,          0xffffff81,          //
+                             0x01000000, 0x04000001, 0x02800000,                      //
+                             0x02800000, 0};
+  EXPECT_THAT(job.dwords(), ElementsAreArray(golden));
+}
+
+TEST(RingOpsTest, T49_RenderWithFlushAndUserFence) {
+  const JobCommands job(HwClass::kRender, kBatch, kSeqno, kAddresses, kExtras);
+  const JobCommands plain(HwClass::kRender, kBatch, kSeqno, kAddresses);
+  // The TLB bit, and five dwords behind the flush; the rest is the same.
+  std::vector<uint32_t> golden(plain.dwords().begin(), plain.dwords().end());
+  golden[10] = 0x20344c1c;
+  const std::vector<uint32_t> fence = {0x10200003, 0x1000, 8, 0x33445566, 0x1122};
+  golden.insert(golden.begin() + 34, fence.begin(), fence.end());
+  // The padding is not needed any more.
+  golden.erase(golden.end() - 3);
+  EXPECT_EQ(golden[28], 0x7a000204u) << "the flush";
+  EXPECT_THAT(job.dwords(), ElementsAreArray(golden));
+}
+
 TEST(RingOpsTest, JobsOfAFullContextFitItsRing) {
   for (const HwClass engine_class : {HwClass::kRender, HwClass::kCopy, HwClass::kVideoDecode, HwClass::kCompute}) {
-    const JobCommands job(engine_class, kBatch, kSeqno, kAddresses);
+    const JobCommands job(engine_class, kBatch, kSeqno, kAddresses, kExtras);
     EXPECT_LE(job.dwords().size(), JobCommands::kDwordsMax);
     // i915's rule: a request is shorter than half of the ring.
     EXPECT_LT(job.dwords().size() * 4 * 32, 16u << 10);

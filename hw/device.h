@@ -66,8 +66,8 @@ struct QueueSpec {
   uint64_t context = 0;
   EngineClass engine_class = EngineClass::kRender;
   // On which engines the jobs may run: bit i is the i-th engine of the class in DeviceInfo::engines (the logical
-  // instance). With several bits, each job runs on whichever is free. Lane k of a parallel queue runs on
-  // `logical_mask` << k.
+  // instance). With several bits, each job of a queue of width 1 runs on whichever is free. Lane k of a parallel queue
+  // runs on an engine of `logical_mask` << k, always the same.
   uint32_t logical_mask = 1;
   // Each job has so many batches, which run at the same time, each on an engine of its own. 1 to kBatchesPerJobMax.
   uint32_t width = 1;

@@ -15,6 +15,7 @@
 namespace xeq::hw::xe {
 
 class Gang;
+class HwEngine;
 
 // A job in the ring.
 struct RingJob {
@@ -43,6 +44,11 @@ struct Context {
   uint32_t lane = 0;
   SchedProps props;
   const std::unique_ptr<Lrc> lrc;
+  // The engine that it is on, or waits for; and all that it may run on, by logical instance.
+  HwEngine* home = nullptr;
+  uint32_t mask = 0;
+  // It runs on whichever is free.
+  bool is_virtual() const { return (mask & (mask - 1)) != 0; }
 
   std::array<RingJob, kJobsPerContextMax> jobs;
   uint32_t job_first = 0;

@@ -117,11 +117,45 @@ void HwEngine::Leave(Context* context, bool at_front) {
 }
 
 void HwEngine::Enqueue(Context* context, bool at_front) {
+  if (HwEngine* free = context->is_virtual() ? FreeEngineFor(*context) : nullptr; free != nullptr && free != this) {
+    free->siblings_.mutex.AssertHeld();
+    context->home = free;
+    free->ListOf(context).PushBack(context);
+    return free->Dequeue(/*rotate=*/false);
+  }
   if (at_front) {
     ListOf(context).PushFront(context);
   } else {
     ListOf(context).PushBack(context);
   }
+}
+
+bool HwEngine::HasNothingToDo() const { return active_[0] == nullptr && !has_pending_ && !lost_ && !Contended(); }
+
+HwEngine* HwEngine::FreeEngineFor(const Context& context) {
+  if (HasNothingToDo()) return this;
+  for (HwEngine* engine : siblings_.engines) {
+    engine->siblings_.mutex.AssertHeld();
+    if ((context.mask >> engine->logical_ & 1) != 0 && engine->HasNothingToDo()) return engine;
+  }
+  return nullptr;
+}
+
+bool HwEngine::TakeFromSibling() {
+  for (size_t priority = kPriorities; priority-- > 0;) {
+    for (HwEngine* engine : siblings_.engines) {
+      engine->siblings_.mutex.AssertHeld();
+      if (engine == this) continue;
+      for (Context* context = engine->waiting_[priority].first(); context != nullptr; context = context->next_waiting) {
+        if ((context->mask >> logical_ & 1) == 0) continue;
+        engine->ListOf(context).Remove(context);
+        context->home = this;
+        ListOf(context).PushBack(context);
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 bool HwEngine::Contended() const {
@@ -151,7 +185,8 @@ HwEngine::Ports HwEngine::Choose(bool rotate) const {
     in_port(1);
     for (Context* context = waiting_[priority].first(); context != nullptr && count < kPorts;
          context = context->next_waiting) {
-      take(context);
+      // What may run elsewhere does not wait in the second port.
+      if (count == 0 || !context->is_virtual()) take(context);
     }
     if (rotate) in_port(0);
   }
@@ -161,6 +196,7 @@ HwEngine::Ports HwEngine::Choose(bool rotate) const {
 void HwEngine::Dequeue(bool rotate) {
   if (has_pending_ || lost_) return;
   Ports ports = Choose(rotate);
+  if (ports[0] == nullptr && TakeFromSibling()) ports = Choose(rotate);
   if (ports[0] == nullptr) {
     // Only one who is to leave is on the engine: something else has to take its place.
     if (active_[0] == nullptr || active_[0] == &idle_ || active_[0]->machine.state() == QueueState::kRunning) return;
@@ -174,7 +210,7 @@ void HwEngine::Dequeue(bool rotate) {
 }
 
 uint64_t HwEngine::Descriptor(Context& context) {
-  uint64_t descriptor = context.lrc->descriptor();
+  uint64_t descriptor = context.lrc->descriptor(place_.instance);
   uint32_t tail = context.lrc->tail();
   if (!context.in_ports) {
     // Ids of contexts in flight differ: at most four are, and they are given in turn.

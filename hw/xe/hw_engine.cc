@@ -12,38 +12,51 @@ bool HasPassed(uint32_t seqno, uint32_t point) { return static_cast<int32_t>(seq
 }  // namespace
 
 HwEngine::HwEngine(pci::PciFunction& function, const regs::EnginePlace& place,
-                   std::unique_ptr<pci::DmaMemory> status_page, GgttMapping status_mapping, std::unique_ptr<Lrc> idle)
+                   std::unique_ptr<pci::DmaMemory> status_page, GgttMapping status_mapping, std::unique_ptr<Lrc> idle,
+                   Siblings& siblings)
     : function_(function),
       place_(place),
+      siblings_(siblings),
+      logical_(static_cast<uint32_t>(siblings.engines.size())),
       status_page_(std::move(status_page)),
       status_mapping_(std::move(status_mapping)),
-      idle_(0, SchedProps{}, std::move(idle)) {}
+      idle_(0, SchedProps{}, std::move(idle)) {
+  siblings_.engines.push_back(this);
+}
 
 HwEngine::~HwEngine() {
-  MutexLock lock(mutex_);
+  MutexLock lock(siblings_.mutex);
   // Nothing may touch the contexts' memory when it is freed.
   Reset();
 }
 
 void HwEngine::Start() {
-  MutexLock lock(mutex_);
+  MutexLock lock(siblings_.mutex);
   Enable();
 }
 
-Context* HwEngine::AddContext(uint64_t id, const SchedProps& props, std::unique_ptr<Lrc> lrc) {
+Context* HwEngine::AddContext(uint64_t id, const SchedProps& props, std::unique_ptr<Lrc> lrc, uint32_t mask) {
   auto context = std::make_unique<Context>(id, props, std::move(lrc));
   Context* raw = context.get();
-  MutexLock lock(mutex_);
-  contexts_.push_back(std::move(context));
+  raw->home = this;
+  raw->mask = mask;
+  MutexLock lock(siblings_.mutex);
+  siblings_.contexts.push_back(std::move(context));
   // So that no job's end needs memory: each context's jobs may be here once, and once more in the interrupt thread's
   // hands.
-  done_.reserve(contexts_.size() * kJobsPerContextMax);
-  answers_.reserve(contexts_.size());
+  siblings_.done.reserve(siblings_.contexts.size() * kJobsPerContextMax);
+  siblings_.answers.reserve(siblings_.contexts.size());
   return raw;
 }
 
 void HwEngine::RemoveContext(Context* context) {
-  MutexLock lock(mutex_);
+  MutexLock lock(siblings_.mutex);
+  HwEngine& home = HomeOf(*context);
+  home.siblings_.mutex.AssertHeld();
+  home.RemoveHere(context);
+}
+
+void HwEngine::RemoveHere(Context* context) {
   if (!context->machine.dead()) context->machine.MoveTo(QueueState::kKilled);
   if (context->in_ports) {
     context->orphaned = true;
@@ -54,22 +67,27 @@ void HwEngine::RemoveContext(Context* context) {
 
 void HwEngine::FreeContext(Context* context) {
   if (context->waiting) ListOf(context).Remove(context);
-  std::erase_if(contexts_, [&](const std::unique_ptr<Context>& other) { return other.get() == context; });
+  std::erase_if(siblings_.contexts, [&](const std::unique_ptr<Context>& other) { return other.get() == context; });
 }
 
 bool HwEngine::Submit(Context& context, void* owner, uint64_t seqno, uint64_t batch, const UserFence& user_fence) {
-  MutexLock lock(mutex_);
+  MutexLock lock(siblings_.mutex);
   context.owner = owner;
   // Until it is in the ring, a seqno that is not reached.
-  context.job(context.job_end) = {seqno, context.lrc->next_seqno() + (1u << 30), context.lrc->write_offset()};
-  RingJob& job = context.job(context.job_end++);
+  context.job(context.job_end++) = {seqno, context.lrc->next_seqno() + (1u << 30), context.lrc->write_offset()};
+  HwEngine& home = HomeOf(context);
+  home.siblings_.mutex.AssertHeld();
+  return home.SubmitHere(context, batch, user_fence);
+}
+
+bool HwEngine::SubmitHere(Context& context, uint64_t batch, const UserFence& user_fence) {
   // Its jobs end when the engine has left it.
   if (context.cancelling) return false;
   if (context.machine.dead() || lost_) {
     EndJobs(context, lost_ ? JobStatus::kDeviceLost : JobStatus::kCancelled, {});
     return true;
   }
-  job.hw_seqno = context.lrc->Emit(batch, user_fence);
+  context.job(context.job_end - 1).hw_seqno = context.lrc->Emit(batch, user_fence);
   const bool runs = context.machine.state() == QueueState::kRunning;
   if (runs && !context.in_ports && !context.waiting) Enqueue(&context, /*at_front=*/false);
   Dequeue(/*rotate=*/false);
@@ -77,7 +95,13 @@ bool HwEngine::Submit(Context& context, void* owner, uint64_t seqno, uint64_t ba
 }
 
 bool HwEngine::SetProps(Context& context, const SchedProps& props) {
-  MutexLock lock(mutex_);
+  MutexLock lock(siblings_.mutex);
+  HwEngine& home = HomeOf(context);
+  home.siblings_.mutex.AssertHeld();
+  return home.SetPropsHere(context, props);
+}
+
+bool HwEngine::SetPropsHere(Context& context, const SchedProps& props) {
   if (context.machine.dead()) return false;
   const bool waiting = context.waiting;
   if (waiting) ListOf(&context).Remove(&context);
@@ -88,11 +112,17 @@ bool HwEngine::SetProps(Context& context, const SchedProps& props) {
 }
 
 absl::StatusOr<bool> HwEngine::Suspend(Context& context) {
-  MutexLock lock(mutex_);
+  MutexLock lock(siblings_.mutex);
+  HwEngine& home = HomeOf(context);
+  home.siblings_.mutex.AssertHeld();
+  return home.SuspendHere(context);
+}
+
+absl::StatusOr<bool> HwEngine::SuspendHere(Context& context) {
   if (context.machine.dead()) return absl::FailedPreconditionError("the queue is stopped for good");
   if (context.machine.state() == QueueState::kSuspendPending) return false;
   if (context.machine.state() == QueueState::kSuspended) {
-    answers_.push_back({context.id, absl::StatusCode::kOk});
+    siblings_.answers.push_back({context.id, absl::StatusCode::kOk});
     return true;
   }
   context.machine.MoveTo(QueueState::kSuspendPending);
@@ -106,7 +136,13 @@ absl::StatusOr<bool> HwEngine::Suspend(Context& context) {
 }
 
 bool HwEngine::Resume(Context& context) {
-  MutexLock lock(mutex_);
+  MutexLock lock(siblings_.mutex);
+  HwEngine& home = HomeOf(context);
+  home.siblings_.mutex.AssertHeld();
+  return home.ResumeHere(context);
+}
+
+bool HwEngine::ResumeHere(Context& context) {
   const QueueState state = context.machine.state();
   if (state != QueueState::kSuspendPending && state != QueueState::kSuspended) return false;
   context.machine.MoveTo(QueueState::kRunning);
@@ -117,13 +153,13 @@ bool HwEngine::Resume(Context& context) {
 
 void HwEngine::Suspended(Context& context) {
   context.machine.MoveTo(QueueState::kSuspended);
-  answers_.push_back({context.id, absl::StatusCode::kOk});
+  siblings_.answers.push_back({context.id, absl::StatusCode::kOk});
 }
 
 void HwEngine::Stop(Context& context, QueueState state) {
   if (context.machine.dead()) return;
   const bool would_not = context.machine.state() == QueueState::kSuspendPending && state == QueueState::kBanned;
-  if (would_not) answers_.push_back({context.id, absl::StatusCode::kDeadlineExceeded});
+  if (would_not) siblings_.answers.push_back({context.id, absl::StatusCode::kDeadlineExceeded});
   context.machine.MoveTo(state);
 }
 
@@ -149,8 +185,14 @@ void HwEngine::AddRunTicks(Context& context, uint32_t ticks) {
 }
 
 Progress HwEngine::CheckProgress(Context& context, uint32_t* jobs_ended) {
-  MutexLock lock(mutex_);
+  MutexLock lock(siblings_.mutex);
   *jobs_ended = context.job_first;
+  HwEngine& home = HomeOf(context);
+  home.siblings_.mutex.AssertHeld();
+  return home.CheckProgressHere(context);
+}
+
+Progress HwEngine::CheckProgressHere(Context& context) {
   if (!context.has_jobs()) return {};
   const RingJob& job = context.job(context.job_first);
   if (!HasPassed(context.lrc->start_seqno(), job.hw_seqno)) return {};
@@ -161,8 +203,10 @@ Progress HwEngine::CheckProgress(Context& context, uint32_t* jobs_ended) {
 }
 
 QueueSnapshot HwEngine::Look(Context& context, uint32_t width) {
-  MutexLock lock(mutex_);
-  AddRunTicks(context, ContextTicks(context));
+  MutexLock lock(siblings_.mutex);
+  HwEngine& home = HomeOf(context);
+  home.siblings_.mutex.AssertHeld();
+  home.AddRunTicks(context, home.ContextTicks(context));
   QueueSnapshot snapshot;
   snapshot.state = context.machine.state();
   snapshot.props = context.props;
@@ -180,7 +224,7 @@ QueueSnapshot HwEngine::Look(Context& context, uint32_t width) {
 }
 
 Nanos HwEngine::NextLook() {
-  MutexLock lock(mutex_);
+  MutexLock lock(siblings_.mutex);
   promised_look_ = ComputeNextLook();
   return promised_look_;
 }
@@ -192,24 +236,24 @@ Nanos HwEngine::ComputeNextLook() const {
 }
 
 void HwEngine::TakeDone(std::vector<LaneCompletion>& done) {
-  MutexLock lock(mutex_);
-  done.reserve(done_.capacity());
-  done.swap(done_);
+  MutexLock lock(siblings_.mutex);
+  done.reserve(siblings_.done.capacity());
+  done.swap(siblings_.done);
 }
 
 void HwEngine::TakeAnswers(std::vector<SuspendAnswer>& answers) {
-  MutexLock lock(mutex_);
-  answers.reserve(answers_.capacity());
-  answers.swap(answers_);
+  MutexLock lock(siblings_.mutex);
+  answers.reserve(siblings_.answers.capacity());
+  answers.swap(siblings_.answers);
 }
 
 void HwEngine::GiveUp() {
-  MutexLock lock(mutex_);
+  MutexLock lock(siblings_.mutex);
   if (!lost_) Lose();
 }
 
 bool HwEngine::lost() {
-  MutexLock lock(mutex_);
+  MutexLock lock(siblings_.mutex);
   return lost_;
 }
 
@@ -265,7 +309,7 @@ void HwEngine::Retire(Context& context) {
   const uint32_t seqno = context.lrc->seqno();
   if (HasPassed(seqno, context.job(context.job_first).hw_seqno)) AddRunTicks(context, ContextTicks(context));
   while (context.has_jobs() && HasPassed(seqno, context.job(context.job_first).hw_seqno)) {
-    done_.push_back(Describe(context, context.job(context.job_first++), JobStatus::kOk));
+    siblings_.done.push_back(Describe(context, context.job(context.job_first++), JobStatus::kOk));
   }
 }
 
@@ -284,7 +328,7 @@ void HwEngine::EndJobs(Context& context, JobStatus status, const FaultInfo& faul
     } else if (status != JobStatus::kDeviceLost) {
       completion.status = JobStatus::kCancelled;
     }
-    done_.push_back(completion);
+    siblings_.done.push_back(completion);
   }
 }
 

@@ -92,9 +92,9 @@ void Lrc::WriteImage() {
   write_ = tail_ = 8;
 }
 
-uint64_t Lrc::descriptor() const {
+uint64_t Lrc::descriptor(uint32_t instance) const {
   return page_address() | regs::kDescriptorValid | regs::kDescriptorLegacy64 | regs::kDescriptorPpgtt |
-         static_cast<uint64_t>(place_.instance) << regs::kDescriptorInstanceShift |
+         static_cast<uint64_t>(instance) << regs::kDescriptorInstanceShift |
          static_cast<uint64_t>(place_.engine_class) << regs::kDescriptorClassShift;
 }
 

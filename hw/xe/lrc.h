@@ -35,8 +35,8 @@ class Lrc {
   static absl::StatusOr<std::unique_ptr<Lrc>> Create(pci::PciFunction& function, Ggtt& ggtt,
                                                      const regs::EnginePlace& place, std::shared_ptr<XeVm> vm);
 
-  // Bits 31:0 of the context descriptor, without an id.
-  uint64_t descriptor() const;
+  // The context descriptor for an engine of the class, without an id.
+  uint64_t descriptor(uint32_t instance) const;
 
   // Puts a job with the next seqno behind the ring's tail. At most kJobsPerContextMax may be in the ring. Returns the
   // seqno. The first job after translations of the VM have changed drops what the engine has cached of them.

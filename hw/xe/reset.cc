@@ -14,7 +14,7 @@ constexpr Nanos kResetLimit = 2 * kNanosPerMilli;
 }  // namespace
 
 void HwEngine::Serve(uint32_t vector_bits, Nanos now) {
-  MutexLock lock(mutex_);
+  MutexLock lock(siblings_.mutex);
   if (lost_) return;
   ProcessStatusBuffer(now);
   for (Context* context : active_) {
@@ -60,7 +60,13 @@ void HwEngine::LeaveAll() {
 }
 
 bool HwEngine::Cancel(Context& context, JobStatus head_status) {
-  MutexLock lock(mutex_);
+  MutexLock lock(siblings_.mutex);
+  HwEngine& home = HomeOf(context);
+  home.siblings_.mutex.AssertHeld();
+  return home.CancelHere(context, head_status);
+}
+
+bool HwEngine::CancelHere(Context& context, JobStatus head_status) {
   if (context.machine.dead()) return false;
   const Nanos now = MonotonicNow();
   ProcessStatusBuffer(now);
@@ -151,7 +157,9 @@ void HwEngine::Lose() {
   active_ = {};
   pending_ = {};
   has_pending_ = false;
-  for (const std::unique_ptr<Context>& context : contexts_) EndJobs(*context, JobStatus::kDeviceLost, {});
+  for (const std::unique_ptr<Context>& context : siblings_.contexts) {
+    if (context->home == this) EndJobs(*context, JobStatus::kDeviceLost, {});
+  }
 }
 
 }  // namespace xeq::hw::xe

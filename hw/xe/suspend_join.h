@@ -8,7 +8,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "hw/mutex.h"
-#include "hw/xe/hw_engine.h"
+#include "hw/xe/siblings.h"
 
 namespace xeq::hw::xe {
 

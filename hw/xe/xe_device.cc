@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <bit>
 #include <string>
 #include <thread>
 #include <utility>
@@ -112,6 +114,8 @@ class XeDevice : public Device {
   const std::shared_ptr<std::atomic<uint64_t>> used_bytes_ = std::make_shared<std::atomic<uint64_t>>(0);
   const int wake_fd_;
   Ggtt ggtt_;
+  // By hw class.
+  std::array<Siblings, 6> siblings_;
   std::vector<std::unique_ptr<HwEngine>> engines_;
   SuspendJoin suspends_;
   std::atomic<bool> stop_{false};
@@ -145,10 +149,11 @@ absl::Status XeDevice::StartEngines(const std::vector<regs::EnginePlace>& places
     if (!empty.ok()) return empty.status();
     absl::StatusOr<std::unique_ptr<Lrc>> idle = Lrc::Create(*function_, ggtt_, place, *std::move(empty));
     if (!idle.ok()) return idle.status();
-    engines_.push_back(
-        std::make_unique<HwEngine>(*function_, place, *std::move(page), *std::move(mapping), *std::move(idle)));
-    engines_.back()->Start();
+    engines_.push_back(std::make_unique<HwEngine>(*function_, place, *std::move(page), *std::move(mapping),
+                                                  *std::move(idle),
+                                                  siblings_[static_cast<size_t>(place.engine_class)]));
   }
+  for (const std::unique_ptr<HwEngine>& engine : engines_) engine->Start();
   return absl::OkStatus();
 }
 
@@ -186,21 +191,24 @@ absl::StatusOr<std::unique_ptr<Queue>> XeDevice::CreateQueue(const QueueSpec& sp
   queue->flags = spec.flags;
   queue->msix_vector = spec.msix_vector;
   if (spec.width > 1) queue->gang = std::make_shared<Gang>();
-  uint32_t logical = 0;
-  for (const std::unique_ptr<HwEngine>& engine : engines_) {
-    const regs::EnginePlace& place = engine->place();
-    if (place.engine_class != engine_class) continue;
-    if ((spec.logical_mask << queue->lanes.size() >> logical++ & 1) == 0) continue;
+  const std::vector<HwEngine*>& engines = siblings_[static_cast<size_t>(engine_class)].engines;
+  for (uint32_t lane = 0; lane < spec.width; ++lane) {
+    const uint32_t mask = spec.logical_mask << lane;
+    const auto first = static_cast<size_t>(std::countr_zero(mask));
+    if (mask == 0 || static_cast<size_t>(std::bit_width(mask)) > engines.size()) break;
+    HwEngine& engine = *engines[first];
     absl::StatusOr<std::unique_ptr<Lrc>> lrc =
-        Lrc::Create(*function_, ggtt_, place, std::static_pointer_cast<XeVm>(vm));
+        Lrc::Create(*function_, ggtt_, engine.place(), std::static_pointer_cast<XeVm>(vm));
     if (!lrc.ok()) return lrc.status();
-    const Lane lane{engine.get(), engine->AddContext(spec.context, spec.props, *std::move(lrc))};
-    lane.context->gang = queue->gang;
-    lane.context->lane = static_cast<uint32_t>(queue->lanes.size());
-    queue->lanes.push_back(lane);
-    if (queue->gang != nullptr) queue->gang->Add(lane);
-    if (queue->lanes.size() == spec.width) return queue;
+    // Lanes keep their engines: two of them must never meet on one.
+    const uint32_t own = spec.width > 1 ? 1u << first : mask;
+    Context* context = engine.AddContext(spec.context, spec.props, *std::move(lrc), own);
+    context->gang = queue->gang;
+    context->lane = lane;
+    queue->lanes.push_back({&engine, context});
+    if (queue->gang != nullptr) queue->gang->Add({&engine, context});
   }
+  if (queue->lanes.size() == spec.width) return queue;
   return absl::NotFoundError(absl::StrCat("the device has not the engines of class ",
                                           std::string(EngineClassName(spec.engine_class)), " and mask ",
                                           spec.logical_mask, " for ", spec.width, " lanes"));

@@ -249,5 +249,103 @@ TEST_P(QueueOpsTest, T32_StarvedJobIsNotCharged) {
   EXPECT_GT(Read(kBase + 4), 0u);
 }
 
+// ---- Virtual queues: their jobs run on any of several engines.
+
+class VirtualQueueTest : public QueueOpsTest {
+ protected:
+  void SetUp() override {
+    QueueOpsTest::SetUp();
+    for (const EngineInfo& engine : device_->info().engines) {
+      engines_ += engine.engine_class == EngineClass::kVideoDecode;
+    }
+    if (engines_ < 2) GTEST_SKIP() << "one video engine only";
+  }
+  uint64_t MakeVirtual() {
+    QueueSpec spec;
+    spec.engine_class = EngineClass::kVideoDecode;
+    spec.logical_mask = (1u << engines_) - 1;
+    return MakeQueue(spec);
+  }
+  // Says that it has begun, and runs until the host says otherwise, without letting go of its engine.
+  void SubmitSpinner(uint64_t queue, uint32_t index) {
+    const uint64_t begun = kBase + 8 * index;
+    Submit(queue, StoreDword(begun, 1) + Loop(NextPlace() + 16, /*preemptible=*/false));
+  }
+  uint32_t engines_ = 0;
+};
+
+INSTANTIATE_TEST_SUITE_P(Devices, VirtualQueueTest, ::testing::Values("model"),
+                         [](const auto& device) { return std::string(device.param); });
+
+TEST_P(VirtualQueueTest, T13_AsManySpinnersAsEnginesRunAtOnce) {
+  std::vector<uint64_t> queues;
+  for (uint32_t i = 0; i < engines_; ++i) queues.push_back(MakeVirtual());
+  for (uint32_t i = 0; i < engines_; ++i) SubmitSpinner(queues[i], i);
+  for (uint32_t i = 0; i < engines_; ++i) EXPECT_TRUE(WaitForDword(kBase + 8 * i, 1)) << "spinner " << i;
+  for (const uint64_t queue : queues) EXPECT_EQ(listener_.count(queue), 0u) << "none has ended";
+}
+
+TEST_P(VirtualQueueTest, JobRunsWhereNobodySpins) {
+  const uint64_t spinner = MakeQueue(EngineClass::kVideoDecode, Priority::kNormal, 0);
+  SubmitSpinner(spinner, 0);
+  ASSERT_TRUE(WaitForDword(kBase, 1));
+  const uint64_t queue = MakeVirtual();
+  for (int i = 0; i < 20; ++i) Submit(queue, AddDword(kBase + 0x100, 1) + kEnd);
+  EXPECT_EQ(Last(queue).status, JobStatus::kOk);
+  EXPECT_EQ(Read(kBase + 0x100), 20u);
+}
+
+TEST_P(VirtualQueueTest, WaitingJobGoesToTheEngineThatBecomesFree) {
+  const uint64_t first = MakeQueue(EngineClass::kVideoDecode, Priority::kNormal, 0);
+  const uint64_t second = MakeQueue(EngineClass::kVideoDecode, Priority::kNormal, 1);
+  SubmitSpinner(first, 0);
+  Submit(second, StoreDword(kBase + 8, 1) + WaitDword(kBase + 16, 7) + kEnd);
+  ASSERT_TRUE(WaitForDword(kBase, 1));
+  ASSERT_TRUE(WaitForDword(kBase + 8, 1));
+  const uint64_t queue = MakeVirtual();
+  Submit(queue, StoreDword(kBase + 0x100, 1) + kEnd);
+  Write(kBase + 16, {7});
+  EXPECT_EQ(Last(second).status, JobStatus::kOk);
+  EXPECT_EQ(Last(queue).status, JobStatus::kOk) << "although the first engine is never free";
+}
+
+TEST_P(VirtualQueueTest, JobsOfManyVirtualQueuesEndInOrderAndOnce) {
+  std::vector<uint64_t> queues;
+  for (uint32_t i = 0; i < 2 * engines_ + 1; ++i) queues.push_back(MakeVirtual());
+  constexpr uint32_t kJobs = 60;
+  std::vector<uint64_t> batches;
+  for (size_t i = 0; i < queues.size(); ++i) batches.push_back(Place(AddDword(kBase + 8 * i, 1) + kEnd));
+  for (uint32_t job = 0; job < kJobs; ++job) {
+    for (size_t i = 0; i < queues.size(); ++i) {
+      if (job >= device_->info().jobs_per_queue_max) {
+        listener_.Wait(queues[i], job + 1 - device_->info().jobs_per_queue_max);
+      }
+      SubmitAt(queues[i], batches[i]);
+    }
+  }
+  for (size_t i = 0; i < queues.size(); ++i) {
+    const std::vector<Completion> ends = listener_.Wait(queues[i], kJobs);
+    ASSERT_EQ(ends.size(), kJobs);
+    for (uint32_t job = 0; job < kJobs; ++job) {
+      EXPECT_EQ(ends[job].seqno, job + 1);
+      EXPECT_EQ(ends[job].status, JobStatus::kOk);
+    }
+    EXPECT_EQ(Read(kBase + 8 * i), kJobs);
+  }
+}
+
+TEST_P(VirtualQueueTest, QueueThatIsTakenOffHarmsNobodyOnEitherEngine) {
+  const uint64_t hung = MakeVirtual();
+  const uint64_t innocent = MakeVirtual();
+  SubmitSpinner(hung, 0);
+  ASSERT_TRUE(WaitForDword(kBase, 1));
+  Submit(innocent, StoreDword(kBase + 8, 1) + WaitDword(kBase + 16, 7) + kEnd);
+  ASSERT_TRUE(WaitForDword(kBase + 8, 1));
+  device_->Cancel(*queues_[hung], JobStatus::kHang);
+  EXPECT_EQ(Last(hung).status, JobStatus::kHang);
+  Write(kBase + 16, {7});
+  EXPECT_EQ(Last(innocent).status, JobStatus::kOk);
+}
+
 }  // namespace
 }  // namespace xeq::hw

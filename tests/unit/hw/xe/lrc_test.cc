@@ -72,7 +72,7 @@ TEST_F(LrcTest, RegistersOfEachClassHaveItsBase) {
 TEST_F(LrcTest, Descriptor) {
   const auto lrc = Make(regs::HwClass::kCopy);
   // Valid, 4-level, PPGTT; the status page lies behind the ring; class copy is 3.
-  EXPECT_EQ(lrc->descriptor(), 0x6000'0000'0020'4119u);
+  EXPECT_EQ(lrc->descriptor(0), 0x6000'0000'0020'4119u);
 }
 
 TEST_F(LrcTest, RingBeginsWithArbitrationOnAndWraps) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <random>
 #include <set>
 
 #include "tests/scenarios/virtual_engine.h"
@@ -200,6 +202,55 @@ TEST(TimedScenario, T18_TwoClientsOfAnyMixFinish) {
     time.RunUntil(10 * kSecond);
     EXPECT_EQ(time.ended.size(), 100u);
   }
+}
+
+TEST(TimedScenario, T09_AllFinishWhilePrioritiesRotate) {
+  VirtualTime time(4);
+  std::mt19937 random(9);
+  std::uniform_int_distribution<hw::Nanos> period(200 * hw::kNanosPerMicro, 500 * hw::kNanosPerMicro);
+  for (ContextId context = 1; context <= 4; ++context) {
+    time.Queue(context, /*credits=*/2, static_cast<hw::Priority>(context % 4));
+    time.SetDuration(context, 1000 * hw::kNanosPerMicro);
+  }
+  for (uint64_t i = 0; i < 1000; ++i) time.Submit(1 + i % 4);
+  for (int turn = 1; time.ended.size() < 1000 && turn < 10'000; ++turn) {
+    for (ContextId context = 1; context <= 4; ++context) {
+      time.Of(context).priority = static_cast<hw::Priority>((context + static_cast<uint64_t>(turn)) % 4);
+    }
+    time.RunUntil(time.now + period(random));
+  }
+  EXPECT_EQ(time.ended.size(), 1000u);
+}
+
+TEST(TimedScenario, T11_QueuesMoveBetweenEnginesWhileTheyRun) {
+  constexpr uint64_t kQueues = 13;
+  constexpr uint64_t kJobs = 1000;
+  VirtualTime time(3);
+  std::mt19937 random(11);
+  std::uniform_int_distribution<hw::Nanos> period(200 * hw::kNanosPerMicro, 500 * hw::kNanosPerMicro);
+  for (ContextId context = 1; context <= kQueues; ++context) {
+    // One at a time, so that a queue is on one engine at a time.
+    time.Queue(context, /*credits=*/1);
+    time.SetDuration(context, 10 * hw::kNanosPerMicro);
+  }
+  for (uint64_t i = 0; i < kJobs; ++i) time.Submit(1 + i % kQueues);
+  uint64_t moves = 0;
+  for (ContextId next = 1; time.ended.size() < kJobs && moves < 10'000; next = next % kQueues + 1) {
+    time.RunUntil(time.now + period(random));
+    // Stopped while it moves, as the kernel stops a scheduler's work.
+    Timeline& queue = time.Of(next);
+    time.scheduler.Stop(queue);
+    while (queue.live()->oldest() != nullptr) time.RunUntil(time.now + hw::kNanosPerMicro);
+    time.MoveTo(next, (time.EngineOf(next) + 1) % 3);
+    time.scheduler.Start(queue, time.now);
+    ++moves;
+  }
+  EXPECT_GE(moves, 5u);
+  ASSERT_EQ(time.ended.size(), kJobs) << "none is lost, none runs twice";
+  EXPECT_EQ(time.started.size(), kJobs);
+  std::map<ContextId, uint64_t> last;
+  for (const Point& point : time.started) EXPECT_EQ(point.seqno, ++last[point.context]) << "FIFO of each queue";
+  for (const Point& point : time.ended) EXPECT_EQ(time.ResultOf(point).outcome, Outcome::kOk);
 }
 
 }  // namespace

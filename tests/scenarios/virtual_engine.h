@@ -15,11 +15,18 @@ namespace xeq::sched {
 
 class VirtualTime : public SchedulerHarness {
  public:
-  // Queues run on the engine with their number modulo `engines`.
+  // Queues run on the engine with their number modulo `engines`, unless they are moved.
   explicit VirtualTime(size_t engines = 1) : engines_(engines) {}
 
   // Of the queue's next jobs. A job without one never ends by itself.
   void SetDuration(ContextId context, hw::Nanos duration) { duration_[context] = duration; }
+
+  // The queue's jobs go to this engine from now on. It has none on the device.
+  void MoveTo(ContextId context, size_t engine) { engine_of_[context] = engine; }
+  size_t EngineOf(ContextId context) const {
+    const auto moved = engine_of_.find(context);
+    return moved == engine_of_.end() ? context % engines_.size() : moved->second;
+  }
 
   // Lets time pass up to `deadline`, or until nothing is left to run.
   void RunUntil(hw::Nanos deadline) {
@@ -61,7 +68,7 @@ class VirtualTime : public SchedulerHarness {
   void TakeStarted() {
     for (; taken_ < started.size(); ++taken_) {
       const Point point = started[taken_];
-      Engine& engine = engines_[point.context % engines_.size()];
+      Engine& engine = engines_[EngineOf(point.context)];
       started_at[{point.context, point.seqno}] = now;
       engine.queue.push_back(point);
       if (engine.queue.size() == 1) Begin(engine, now);
@@ -70,6 +77,7 @@ class VirtualTime : public SchedulerHarness {
 
   std::vector<Engine> engines_;
   std::map<ContextId, hw::Nanos> duration_;
+  std::map<ContextId, size_t> engine_of_;
   size_t taken_ = 0;
 };
 

@@ -245,7 +245,7 @@ void DeviceLoop::DoTurns(int turns_max) {
 void DeviceLoop::Turn(hw::Nanos now) {
   DrainInbox(now);
   DrainCompletions(now);
-  TellSuspended();
+  TellSuspended(now);
   FollowStop(now);
   if (device_lost_.load() && !told_device_lost_) {
     told_device_lost_ = true;
@@ -254,6 +254,7 @@ void DeviceLoop::Turn(hw::Nanos now) {
   // Before the device is fed: a host fence that expires may be what a job waits for.
   CheckTimeouts(now);
   FeedDevice(now);
+  SwitchGroups(now);
   while (Timeline* timeline = scheduler_.NextToCancel()) {
     device_.Cancel(*timeline->live()->hardware(), timeline->cancel_status);
   }
@@ -305,7 +306,9 @@ void DeviceLoop::Obey(std::unique_ptr<ControlMessage> message, hw::Nanos now) {
     case Message::Kind::kSuspend:
       return Suspend(std::move(message), hardware);
     case Message::Kind::kResume:
-      if (hardware != nullptr) device_.Resume(*hardware);
+      queue.client_suspended = false;
+      // Else its group lets it back.
+      if (hardware != nullptr && !queue.group_suspending && !queue.group_suspended) device_.Resume(*hardware);
       return;
     case Message::Kind::kProps:
       queue.priority = message->props.priority;
@@ -325,13 +328,18 @@ void DeviceLoop::Suspend(std::unique_ptr<ControlMessage> message, hw::Queue* har
     if (queue.observer) queue.observer->OnSuspended(queue.id(), std::move(status));
     return;
   }
+  queue.client_suspending = queue.client_suspended = true;
+  Await(std::move(message->queue));
+}
+
+void DeviceLoop::Await(Ref<Timeline> queue) {
   if (std::find_if(suspending_.begin(), suspending_.end(),
-                   [&](const Ref<Timeline>& other) { return other.get() == &queue; }) == suspending_.end()) {
-    suspending_.push_back(std::move(message->queue));
+                   [&](const Ref<Timeline>& other) { return other.get() == queue.get(); }) == suspending_.end()) {
+    suspending_.push_back(std::move(queue));
   }
 }
 
-void DeviceLoop::TellSuspended() {
+void DeviceLoop::TellSuspended(hw::Nanos now) {
   {
     hw::MutexLock lock(mutex_);
     if (suspended_.empty()) return;
@@ -346,7 +354,10 @@ void DeviceLoop::TellSuspended() {
     if (found == suspending_.end()) continue;
     const Ref<Timeline> queue = std::move(*found);
     suspending_.erase(found);
-    if (queue->observer) queue->observer->OnSuspended(answer.context, std::move(answer.status));
+    scheduler_.OnSuspended(*queue, now);
+    if (std::exchange(queue->client_suspending, false) && queue->observer) {
+      queue->observer->OnSuspended(answer.context, std::move(answer.status));
+    }
   }
   telling_suspended_.clear();
 }
@@ -389,6 +400,24 @@ void DeviceLoop::FeedDevice(hw::Nanos now) {
     completion.gpu_end_ns = hw::MonotonicNow();
     scheduler_.OnCompletion(completion, completion.gpu_end_ns);
   }
+}
+
+void DeviceLoop::SwitchGroups(hw::Nanos now) {
+  bool more = false;
+  while (Timeline* timeline = scheduler_.NextToSuspend()) {
+    hw::Queue* hardware = timeline->live() == nullptr ? nullptr : timeline->live()->hardware();
+    if (hardware != nullptr && device_.Suspend(*hardware).ok()) {
+      Await(Ref<Timeline>::Share(timeline));
+    } else {
+      scheduler_.OnSuspended(*timeline, now);
+      more = true;
+    }
+  }
+  while (Timeline* timeline = scheduler_.NextToResume()) {
+    hw::Queue* hardware = timeline->live() == nullptr ? nullptr : timeline->live()->hardware();
+    if (hardware != nullptr && !timeline->client_suspended) device_.Resume(*hardware);
+  }
+  if (more) FeedDevice(now);
 }
 
 void DeviceLoop::CheckTimeouts(hw::Nanos now) {

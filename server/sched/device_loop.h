@@ -140,9 +140,12 @@ class DeviceLoop : private hw::Device::Listener {
   void DrainInbox(hw::Nanos now);
   void Obey(std::unique_ptr<ControlMessage> message, hw::Nanos now);
   void Suspend(std::unique_ptr<ControlMessage> message, hw::Queue* hardware);
+  // The device will answer a Suspend of it.
+  void Await(Ref<Timeline> queue);
+  void SwitchGroups(hw::Nanos now);
   void DrainCompletions(hw::Nanos now) ABSL_LOCKS_EXCLUDED(mutex_);
   // What the device answers to Suspend, to the observers.
-  void TellSuspended() ABSL_LOCKS_EXCLUDED(mutex_);
+  void TellSuspended(hw::Nanos now) ABSL_LOCKS_EXCLUDED(mutex_);
   void FollowStop(hw::Nanos now);
   void FeedDevice(hw::Nanos now);
   void CheckTimeouts(hw::Nanos now);

@@ -61,6 +61,7 @@ void Scheduler::AddQueue(Ref<Timeline> queue) {
   timeline->next_known = known_;
   if (known_ != nullptr) known_->previous_known = timeline;
   known_ = timeline;
+  if (timeline->spec.long_running) ++GroupFor(*timeline).long_running;
   if (device_lost_) Doom(*timeline, Own(Outcome::kDeviceLost));
 }
 
@@ -213,16 +214,25 @@ void Scheduler::AskToCancel(Timeline& timeline, hw::JobStatus status) {
 // ---- Outputs.
 
 Job* Scheduler::NextToRun(hw::Nanos now) {
+  // Once more when what was looked at has let others start.
+  for (Job* job = StartReady(now);; job = StartReady(now)) {
+    if (job != nullptr || !std::exchange(unparked_, false)) return job;
+  }
+}
+
+Job* Scheduler::StartReady(hw::Nanos now) {
   for (size_t priority = kPriorities; priority-- > 0;) {
     while (Timeline* timeline = ready_[priority].PopFront()) {
       timeline->in_ready = false;
       UsableQueue* queue = timeline->usable();
       // It may have been closed, banned, stopped or lost since it became ready.
       if (queue == nullptr || timeline->doomed || timeline->stopped) continue;
+      if (!PassesGroup(*timeline, now)) continue;
       if (queue->oldest() == nullptr) timeline->running_since = now;
       Job* job = queue->StartHead();
       job->times.dispatched = now;
       ++jobs_on_device_;
+      if (!job->batches().empty()) GroupFor(*timeline).engines.OnStarted(ModeOf(*timeline));
       Touch(*timeline);
       Settle(now);
       return job;
@@ -287,7 +297,7 @@ void Scheduler::Advance(Timeline& timeline, hw::Nanos now) {
     timeline.state.emplace<DestroyedQueue>(std::move(closed));
   }
   DestroyedQueue* destroyed = timeline.destroyed();
-  if (destroyed != nullptr && destroyed->drained()) Deactivate(timeline, *destroyed);
+  if (destroyed != nullptr && destroyed->drained()) Deactivate(timeline, *destroyed, now);
 }
 
 bool Scheduler::Dispatch(Timeline& timeline, UsableQueue& queue, Job& job, hw::Nanos now) {
@@ -308,7 +318,7 @@ bool Scheduler::Dispatch(Timeline& timeline, UsableQueue& queue, Job& job, hw::N
   return false;
 }
 
-Scheduler::Group Scheduler::LookAt(absl::Span<Wait> group, Result* cause) {
+Scheduler::WaitState Scheduler::LookAt(absl::Span<Wait> group, Result* cause) {
   bool pending = false;
   bool failed = false;
   for (const Wait& wait : group) {
@@ -318,17 +328,17 @@ Scheduler::Group Scheduler::LookAt(absl::Span<Wait> group, Result* cause) {
         pending = true;
         continue;
       case PointResults::State::kOk:
-        return Group::kMet;
+        return WaitState::kMet;
       case PointResults::State::kForgotten:
         result = {Outcome::kCancelled, Outcome::kCancelled, wait.point(), {}};
         break;
       case PointResults::State::kFailed:
-        if (!IsFailure(result.outcome)) return Group::kMet;
+        if (!IsFailure(result.outcome)) return WaitState::kMet;
         break;
     }
     if (!std::exchange(failed, true)) *cause = result;
   }
-  return pending ? Group::kPending : Group::kFailed;
+  return pending ? WaitState::kPending : WaitState::kFailed;
 }
 
 bool Scheduler::ResolveWaits(Timeline& timeline, Job& job) {
@@ -337,12 +347,12 @@ bool Scheduler::ResolveWaits(Timeline& timeline, Job& job) {
     const size_t end = job.WaitGroupEnd(job.waits_met);
     const absl::Span<Wait> group = job.waits().subspan(job.waits_met, end - job.waits_met);
     Result cause;
-    const Group state = LookAt(group, &cause);
-    if (state == Group::kPending) {
+    const WaitState state = LookAt(group, &cause);
+    if (state == WaitState::kPending) {
       Block(timeline, group);
       return false;
     }
-    if (state == Group::kFailed && group.front().on_error != WaitErrorPolicy::kRun) {
+    if (state == WaitState::kFailed && group.front().on_error != WaitErrorPolicy::kRun) {
       const bool skip = group.front().on_error == WaitErrorPolicy::kSkip;
       job.result = As(skip ? Outcome::kSkipped : Outcome::kDependencyFailed, cause);
       return true;
@@ -376,7 +386,13 @@ void Scheduler::Doom(Timeline& timeline, const Result& result) {
 
 void Scheduler::FinishOldest(Timeline& timeline, LiveQueue& queue, const Result& result, hw::Nanos now) {
   --jobs_on_device_;
+  const bool on_engine = !queue.oldest()->batches().empty();
   Finish(timeline, queue.TakeOldest(), result, now);
+  if (on_engine) {
+    Group& group = GroupFor(timeline);
+    group.engines.OnEnded(ModeOf(timeline));
+    if (group.long_running > 0) PollGroup(group, now);
+  }
   // On a host timeline every point waits for its own signal.
   while (!timeline.spec.is_host && queue.oldest() != nullptr && queue.oldest()->is_sync()) {
     --jobs_on_device_;
@@ -398,7 +414,81 @@ void Scheduler::Finish(Timeline& timeline, Ref<Job> job, const Result& result, h
   }
 }
 
-void Scheduler::Deactivate(Timeline& timeline, DestroyedQueue& queue) {
+// ---- Engines that have one mode at a time.
+
+bool Scheduler::PassesGroup(Timeline& timeline, hw::Nanos now) {
+  Group& group = GroupFor(timeline);
+  if (group.long_running == 0 || timeline.live()->hardware() == nullptr) return true;
+  if (group.engines.MayStart(ModeOf(timeline), now)) return true;
+  timeline.in_ready = true;
+  timeline.parked = true;
+  group.parked.PushBack(&timeline);
+  PollGroup(group, now);
+  return false;
+}
+
+void Scheduler::PollGroup(Group& group, hw::Nanos now) {
+  switch (group.engines.Poll(now)) {
+    case EngineGroup::Action::kNothing:
+      return;
+    case EngineGroup::Action::kSuspend:
+      return SuspendGroup(group, now);
+    case EngineGroup::Action::kResume:
+      for (Timeline* timeline = known_; timeline != nullptr; timeline = timeline->next_known) {
+        if (&GroupFor(*timeline) == &group && std::exchange(timeline->group_suspended, false)) {
+          resume_.PushBack(timeline);
+        }
+      }
+      return StartParked(group);
+  }
+}
+
+void Scheduler::SuspendGroup(Group& group, hw::Nanos now) {
+  for (Timeline* timeline = known_; timeline != nullptr; timeline = timeline->next_known) {
+    if (&GroupFor(*timeline) != &group || !timeline->spec.long_running || timeline->group_suspended) continue;
+    // An idle one has nothing on an engine, and starts nothing while the mode is another.
+    if (timeline->live()->oldest() == nullptr) continue;
+    timeline->group_suspending = true;
+    ++group.suspending;
+    suspend_.PushBack(timeline);
+  }
+  if (group.suspending == 0) EnterFence(group, now);
+}
+
+void Scheduler::OnSuspended(Timeline& timeline, hw::Nanos now) {
+  if (!std::exchange(timeline.group_suspending, false)) return;
+  timeline.group_suspended = true;
+  Group& group = GroupFor(timeline);
+  if (--group.suspending == 0) EnterFence(group, now);
+}
+
+void Scheduler::EnterFence(Group& group, hw::Nanos now) {
+  group.engines.EnterFence(now);
+  StartParked(group);
+  for (Timeline* timeline = known_; timeline != nullptr; timeline = timeline->next_known) {
+    if (&GroupFor(*timeline) == &group && timeline->group_suspended) group.engines.Want();
+  }
+}
+
+void Scheduler::StartParked(Group& group) {
+  while (Timeline* timeline = group.parked.PopFront()) {
+    timeline->parked = false;
+    ready_[static_cast<size_t>(timeline->priority)].PushBack(timeline);
+    unparked_ = true;
+  }
+}
+
+void Scheduler::LeaveGroup(Timeline& timeline, hw::Nanos now) {
+  Group& group = GroupFor(timeline);
+  if (std::exchange(timeline.parked, false)) group.parked.Remove(&timeline);
+  if (!timeline.spec.long_running) return;
+  OnSuspended(timeline, now);
+  timeline.group_suspended = false;
+  if (--group.long_running == 0) EnterFence(group, now);
+}
+
+void Scheduler::Deactivate(Timeline& timeline, DestroyedQueue& queue, hw::Nanos now) {
+  LeaveGroup(timeline, now);
   InactiveQueue inactive = std::move(queue).Finish();
   timeline.state.emplace<InactiveQueue>(std::move(inactive));
   (timeline.previous_known == nullptr ? known_ : timeline.previous_known->next_known) = timeline.next_known;

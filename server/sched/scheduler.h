@@ -18,6 +18,7 @@
 #include <cstdint>
 
 #include "hw/device.h"
+#include "server/sched/engine_group.h"
 #include "server/sched/job.h"
 #include "server/sched/job_list.h"
 #include "server/sched/ref.h"
@@ -59,6 +60,8 @@ class Scheduler {
   // The queue's oldest job on the device counts as overdue, and as guilty, at the next CheckTimeouts. Without one
   // nothing happens.
   void TriggerTimeout(Timeline& timeline);
+  // A queue of NextToSuspend has left the engine, or will not run again.
+  void OnSuspended(Timeline& timeline, hw::Nanos now);
   // Everything ends with kDeviceLost, and so does whatever is added later. No completion may follow.
   void OnDeviceLost(hw::Nanos now);
 
@@ -75,6 +78,7 @@ class Scheduler {
         OnVerdict(*timeline, judge(*timeline), now);
       }
     }
+    for (Group& group : groups_) PollGroup(group, now);
     Settle(now);
   }
   // Whether CheckTimeouts may have anything to do before another input.
@@ -86,6 +90,9 @@ class Scheduler {
   Job* NextToRun(hw::Nanos now);
   // A queue whose context is to be taken off the device, with `cancel_status` for its oldest job.
   Timeline* NextToCancel();
+  // A long-running queue that is to leave its engine, or may come back: see EngineGroup.
+  Timeline* NextToSuspend() { return suspend_.PopFront(); }
+  Timeline* NextToResume() { return resume_.PopFront(); }
   // Jobs that have ended, in the order in which they did.
   Ref<Job> NextFinished();
   // A queue that was banned; the cause is its `doom`.
@@ -115,6 +122,17 @@ class Scheduler {
       if (head_ != nullptr) head_->Prefetch();
       return first;
     }
+    // It is on the list. Walks it.
+    void Remove(Timeline* timeline) {
+      Timeline* previous = nullptr;
+      Timeline** link = &head_;
+      while (*link != timeline) {
+        previous = *link;
+        link = &(previous->*Next);
+      }
+      *link = timeline->*Next;
+      if (tail_ == timeline) tail_ = previous;
+    }
 
    private:
     Timeline* head_ = nullptr;
@@ -122,6 +140,29 @@ class Scheduler {
   };
 
   static constexpr size_t kPriorities = 4;
+
+  // Engines that have one mode at a time, and the queues whose heads wait for the other.
+  struct Group {
+    EngineGroup engines;
+    // Long-running queues that are not inactive: without any, nothing is looked at.
+    uint32_t long_running = 0;
+    uint32_t suspending = 0;
+    TimelineList<&Timeline::next_ready> parked;
+  };
+  Group& GroupFor(const Timeline& timeline) { return groups_[GroupOf(timeline.spec.engine_class)]; }
+  static GroupMode ModeOf(const Timeline& timeline) {
+    return timeline.spec.long_running ? GroupMode::kLongRunning : GroupMode::kFence;
+  }
+  // Whether its head may be started now; else it is parked.
+  bool PassesGroup(Timeline& timeline, hw::Nanos now);
+  void PollGroup(Group& group, hw::Nanos now);
+  void SuspendGroup(Group& group, hw::Nanos now);
+  void EnterFence(Group& group, hw::Nanos now);
+  void StartParked(Group& group);
+  // An inactive queue is nobody's peer any more.
+  void LeaveGroup(Timeline& timeline, hw::Nanos now);
+  // NextToRun, without what lets others start meanwhile.
+  Job* StartReady(hw::Nanos now);
 
   static bool IsOverdue(Timeline& timeline, hw::Nanos now);
   void OnVerdict(Timeline& timeline, const Verdict& verdict, hw::Nanos now);
@@ -139,20 +180,23 @@ class Scheduler {
   // Goes on with the head's waits. False: it is blocked.
   bool ResolveWaits(Timeline& timeline, Job& job);
   // What the awaited points of one group of waits say.
-  enum class Group : uint8_t { kMet, kPending, kFailed };
-  static Group LookAt(absl::Span<Wait> group, Result* cause);
+  enum class WaitState : uint8_t { kMet, kPending, kFailed };
+  static WaitState LookAt(absl::Span<Wait> group, Result* cause);
   static void Block(Timeline& timeline, absl::Span<Wait> group);
   static void Unblock(Timeline& timeline);
   static void Doom(Timeline& timeline, const Result& result);
   // Ends the oldest job on the device, and the pure synchronisations right behind it.
   void FinishOldest(Timeline& timeline, LiveQueue& queue, const Result& result, hw::Nanos now);
   void Finish(Timeline& timeline, Ref<Job> job, const Result& result, hw::Nanos now);
-  void Deactivate(Timeline& timeline, DestroyedQueue& queue);
+  void Deactivate(Timeline& timeline, DestroyedQueue& queue, hw::Nanos now);
 
   // Those that are not inactive.
   Timeline* known_ = nullptr;
   TimelineList<&Timeline::next_work> work_;
   std::array<TimelineList<&Timeline::next_ready>, kPriorities> ready_;
+  std::array<Group, kEngineGroups> groups_;
+  TimelineList<&Timeline::next_group> suspend_;
+  TimelineList<&Timeline::next_group> resume_;
   TimelineList<&Timeline::next_cancel> cancel_;
   TimelineList<&Timeline::next_event> banned_;
   TimelineList<&Timeline::next_work> inactive_;
@@ -160,6 +204,8 @@ class Scheduler {
   uint64_t jobs_ = 0;
   uint64_t jobs_on_device_ = 0;
   bool device_lost_ = false;
+  // Parked queues were put among the ready ones.
+  bool unparked_ = false;
 };
 
 }  // namespace xeq::sched

@@ -34,6 +34,8 @@ struct QueueSpec {
   bool is_host = false;
   // Closes by itself when its first job has ended.
   bool one_job = false;
+  // Its jobs may run without end: see EngineGroup. No job waits for its points.
+  bool long_running = false;
   // Batches of a job, one for each ring of a fixed set: a queue never runs on another set, so that its points end in
   // order. 1 to hw::kBatchesPerJobMax.
   uint32_t width = 1;
@@ -111,6 +113,8 @@ class alignas(64) Timeline : public Counted {
   bool timeout_triggered = false;
   // The head was put among those that may run.
   bool in_ready = false;
+  // Its group of engines is not in its mode: it waits there.
+  bool parked = false;
   bool in_work = false;
   bool in_cancel = false;
   // When the oldest job got there, or was last seen to be innocent.
@@ -129,6 +133,12 @@ class alignas(64) Timeline : public Counted {
   // Hears of the queue's jobs, from PostQueue until the queue is inactive. Shared, because jobs and the closing queue
   // outlive the session that owned them; let go then, because the session may hold the timeline.
   std::shared_ptr<Observer> observer;
+  // Asked by its group to leave the engine, and not answered; left for its group; left for its client.
+  bool group_suspending = false;
+  bool group_suspended = false;
+  bool client_suspending = false;
+  bool client_suspended = false;
+  Timeline* next_group = nullptr;
   hw::JobStatus cancel_status = hw::JobStatus::kCancelled;
   Timeline* next_cancel = nullptr;
   Timeline* next_event = nullptr;

@@ -100,6 +100,17 @@ class SchedulerHarness {
     Pump();
   }
 
+  void Suspended(ContextId context) {
+    scheduler.OnSuspended(Of(context), now);
+    Pump();
+  }
+  // Time passes in which nobody is found to hang.
+  void Pass(hw::Nanos time) {
+    now += time;
+    scheduler.CheckTimeouts(now, [](Timeline&) { return Verdict{}; });
+    Pump();
+  }
+
   void Close(ContextId context) {
     scheduler.Close(Of(context), now);
     Pump();
@@ -122,6 +133,8 @@ class SchedulerHarness {
       started.push_back(job->point());
       device[job->point().context].push_back(job->point().seqno);
     }
+    while (Timeline* timeline = scheduler.NextToSuspend()) suspends.push_back(timeline->id());
+    while (Timeline* timeline = scheduler.NextToResume()) resumes.push_back(timeline->id());
     while (Timeline* timeline = scheduler.NextToCancel()) {
       cancels.emplace_back(timeline->id(), timeline->cancel_status);
     }
@@ -144,6 +157,9 @@ class SchedulerHarness {
   std::vector<Point> ended;
   std::map<std::pair<ContextId, uint64_t>, Result> results;
   std::deque<std::pair<ContextId, hw::JobStatus>> cancels;
+  // Long-running queues that were asked to leave their engines, and those that were let back.
+  std::vector<ContextId> suspends;
+  std::vector<ContextId> resumes;
   std::vector<ContextId> banned;
   std::vector<ContextId> inactive;
 

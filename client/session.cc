@@ -20,11 +20,12 @@ Session::~Session() = default;
 
 uint64_t Session::id() const { return state_->id; }
 
-absl::StatusOr<Vm> Session::CreateVm() {
+absl::StatusOr<Vm> Session::CreateVm(bool long_running) {
   internal::Connection& connection = *state_->connection;
   v1::CreateVmRequest request;
   v1::CreateVmResponse response;
   request.set_session_id(state_->id);
+  request.set_long_running(long_running);
   absl::Status status = connection.Invoke(Retry::kBusy, [&](grpc::ClientContext* context) {
     return connection.vms->CreateVm(context, request, &response);
   });
@@ -77,6 +78,10 @@ absl::StatusOr<std::vector<Fence>> Session::SubmitJobs(absl::Span<const Job> job
     v1::Job* proto = request.add_jobs();
     proto->set_queue(job.queue);
     proto->mutable_batch_addresses()->Assign(job.batch_addresses.begin(), job.batch_addresses.end());
+    if (job.user_fence_address != 0) {
+      proto->mutable_user_fence()->set_address(job.user_fence_address);
+      proto->mutable_user_fence()->set_value(job.user_fence_value);
+    }
     const v1::WaitErrorPolicy policy = internal::ToProto(job.on_error);
     for (const Fence& fence : job.waits) {
       v1::Wait* wait = proto->add_waits();

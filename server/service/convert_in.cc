@@ -122,6 +122,12 @@ absl::StatusOr<JobSpecs> ReadJobs(const v1::SubmitRequest& request) {
       const auto field = [&] { return absl::StrCat(prefix(), "batch_addresses[", b, "]"); };
       if (absl::Status status = CheckBatch(specs[i].batches[b], field); !status.ok()) return status;
     }
+    if (job.has_user_fence()) {
+      const auto field = [&] { return absl::StrCat(prefix(), "user_fence.address"); };
+      if (specs[i].batches.empty()) return FieldNotAllowed(field(), "the job has no batches");
+      if (absl::Status status = CheckBatch(job.user_fence().address(), field); !status.ok()) return status;
+      specs[i].user_fence = {job.user_fence().address(), job.user_fence().value()};
+    }
     absl::Status status = ReadWaits(job.waits(), /*may_name_job=*/true, prefix, specs[i].waits);
     if (!status.ok()) return status;
     const auto signals = static_cast<size_t>(job.signals_size());

@@ -10,7 +10,7 @@ grpc::ServerUnaryReactor* VmService::CreateVm(grpc::CallbackServerContext* conte
                                               v1::CreateVmResponse* response) {
   auto session = backend_.sessions.Find(request->session_id(), hw::MonotonicNow());
   if (!session.ok()) return Finish(context, session.status());
-  absl::StatusOr<uint64_t> vm = (*session)->CreateVm();
+  absl::StatusOr<uint64_t> vm = (*session)->CreateVm(request->long_running());
   if (vm.ok()) response->set_vm(*vm);
   return Finish(context, vm.status());
 }

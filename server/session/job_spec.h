@@ -33,6 +33,8 @@ struct JobSpec {
   InFences waits;
   // Where its fence goes, in this order, when all jobs of the call are armed.
   absl::InlinedVector<SyncobjPoint, 1> signals = {};
+  // Address 0: none.
+  hw::UserFence user_fence = {};
 };
 
 struct MapSpec {

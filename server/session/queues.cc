@@ -20,12 +20,13 @@ hw::QueueSpec HardwareSpec(const QueueSpec& spec, uint64_t context, uint32_t log
   return hardware;
 }
 
-sched::QueueSpec TimelineSpec(const QueueSpec& spec, uint64_t context, uint32_t credits) {
+sched::QueueSpec TimelineSpec(const QueueSpec& spec, bool long_running, uint64_t context, uint32_t credits) {
   sched::QueueSpec timeline;
   timeline.context = context;
   timeline.engine_class = spec.engine_class;
   timeline.priority = spec.props.priority;
-  timeline.job_timeout_ns = spec.job_timeout_ms * hw::kNanosPerMilli;
+  timeline.long_running = long_running;
+  timeline.job_timeout_ns = long_running ? hw::kNever : spec.job_timeout_ms * hw::kNanosPerMilli;
   timeline.width = spec.width;
   timeline.bypass = spec.bypass;
   timeline.put_mode = spec.put_mode;
@@ -62,12 +63,14 @@ absl::StatusOr<QueueInfo> Session::CreateQueue(const QueueSpec& spec) {
     return FieldOutOfRange("msix_vector", spec.msix_vector, 0, device.interrupt_vectors - 1u);
   }
   std::shared_ptr<hw::Vm> vm;
+  bool long_running = false;
   {
     hw::MutexLock lock(mutex_);
     if (absl::Status status = CheckOpen(); !status.ok()) return status;
     const Vm* found = vms_.Find(spec.vm);
     if (found == nullptr) return VmNotFound("vm", spec.vm);
     vm = found->hw;
+    long_running = found->long_running;
     if (absl::Status status = CheckClosing("queues_max", options_.limits.queues_max); !status.ok()) return status;
     if (absl::Status status = queues_.Reserve(); !status.ok()) return status;
   }
@@ -79,7 +82,9 @@ absl::StatusOr<QueueInfo> Session::CreateQueue(const QueueSpec& spec) {
     absl::Status status = hardware.ok() ? CheckOpen() : FromDevice(hardware.status());
     if (status.ok() && vms_.Find(spec.vm) == nullptr) status = VmNotFound("vm", spec.vm);
     absl::StatusOr<Context*> context =
-        status.ok() ? AddContext(TimelineSpec(spec, handle, device.jobs_per_queue_max), *std::move(hardware)) : status;
+        status.ok()
+            ? AddContext(TimelineSpec(spec, long_running, handle, device.jobs_per_queue_max), *std::move(hardware))
+            : status;
     if (!context.ok()) {
       queues_.GiveBack();
       return context.status();

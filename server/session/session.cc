@@ -47,14 +47,14 @@ void Session::CloseContext(Context& context) {
   fences_.Close(context);
 }
 
-absl::StatusOr<uint64_t> Session::CreateVm() {
+absl::StatusOr<uint64_t> Session::CreateVm(bool long_running) {
   {
     hw::MutexLock lock(mutex_);
     if (absl::Status status = CheckOpen(); !status.ok()) return status;
     if (absl::Status status = CheckClosing("vms_max", options_.limits.vms_max); !status.ok()) return status;
     if (absl::Status status = vms_.Reserve(); !status.ok()) return status;
   }
-  absl::StatusOr<std::shared_ptr<hw::Vm>> vm = loop_.device().CreateVm({});
+  absl::StatusOr<std::shared_ptr<hw::Vm>> vm = loop_.device().CreateVm({.long_running = long_running});
   sched::QueueSpec timeline;
   timeline.context = loop_.NewContext();
 
@@ -65,7 +65,7 @@ absl::StatusOr<uint64_t> Session::CreateVm() {
     vms_.GiveBack();
     return context.status();
   }
-  vms_.Insert((*context)->id, {*std::move(vm), *context});
+  vms_.Insert((*context)->id, {*std::move(vm), *context, long_running});
   return (*context)->id;
 }
 

@@ -58,7 +58,7 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   const SessionLimits& limits() const { return options_.limits; }
 
   // ---- Objects. May block for an allocation of the device. Statuses are those of the API's RPC of the same name.
-  absl::StatusOr<uint64_t> CreateVm();
+  absl::StatusOr<uint64_t> CreateVm(bool long_running = false);
   absl::Status DestroyVm(uint64_t vm);
   absl::StatusOr<BufferInfo> CreateBuffer(uint64_t size_bytes, uint32_t region);
   absl::Status DestroyBuffer(uint64_t buffer);
@@ -130,6 +130,7 @@ class Session : public sched::Observer, public std::enable_shared_from_this<Sess
   struct Vm {
     std::shared_ptr<hw::Vm> hw;
     Context* context;
+    bool long_running = false;
   };
   struct Queue {
     QueueSpec spec;

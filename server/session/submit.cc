@@ -96,6 +96,9 @@ absl::Status Session::PlanJob(const JobSpec& spec, size_t index, absl::Span<sche
     return FieldLengthOutOfRange(field("batch_addresses"), spec.batches.size(), width, width);
   }
   Context& context = *queue->context;
+  if (context.timeline->spec.long_running && !spec.signals.empty()) {
+    return FieldNotAllowed(field("signals"), "a job of a long-running VM may never end");
+  }
   absl::Status status = ResolveWaits(spec.waits, context, points.first(index), index, *planned.job);
   if (!status.ok()) return status;
   planned.job->PutOn(context.timeline);
@@ -113,6 +116,11 @@ sched::Point Session::ArmAndPost(sched::Ticket& ticket, sched::Ref<sched::Job> j
 }
 
 absl::Status Session::PlanCombined(absl::Span<const sched::Point> points, Planned& planned) {
+  for (const sched::Point& point : points) {
+    if (fences_.Find(point.context)->timeline->spec.long_running) {
+      return FieldNotAllowed("combined_fence", "a job of a long-running VM may never end");
+    }
+  }
   sched::QueueSpec spec;
   spec.context = loop_.NewContext();
   spec.one_job = true;
@@ -161,6 +169,7 @@ absl::Status Session::TrySubmit(absl::Span<const JobSpec> specs, hw::Nanos now, 
   size_t signal_count = 0;
   for (size_t i = 0; i < specs.size(); ++i) {
     plan[i].job = sched::MakeRef<sched::Job>(specs[i].batches, WaitsOf(specs[i].waits, roomy));
+    if (specs[i].user_fence.address != 0) plan[i].job->SetUserFence(specs[i].user_fence);
     signal_count += specs[i].signals.size();
   }
   absl::StatusOr<Signals> signals = MakeSignals(signal_count);

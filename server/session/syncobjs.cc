@@ -164,6 +164,10 @@ absl::StatusOr<SyncobjWaitResult> Session::ResultOf(const SyncobjWait& wait) {
 }
 
 absl::Status Session::AddWait(sched::Job& job, sched::Wait wait, FenceTable::Field prefix) {
+  if (wait.timeline->spec.long_running) {
+    return FieldNotAllowed(absl::StrCat(prefix(), "waits"),
+                           "a job of a long-running VM may never end, and nothing may wait for it");
+  }
   if (job.waits_room() == 0) {
     if (job.waits().size() < kWaitsPerJobMax) return absl::AbortedError("more memory for waits");
     return FieldLengthOutOfRange(absl::StrCat(prefix(), "waits"), job.waits().size() + 1, 0, kWaitsPerJobMax);

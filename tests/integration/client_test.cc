@@ -296,5 +296,99 @@ TEST_F(ClientTest, ParallelQueueRunsABatchOnEachEngine) {
             "FIELD_OUT_OF_RANGE");
 }
 
+// A loop that has no end leaves its engine for a job with a fence, goes on where it was, and tells by memory.
+TEST_F(ClientTest, T41_LongRunningJobSharesItsEngineWithFences) {
+  Vm endless_vm = session_->CreateVm(/*long_running=*/true).value();
+  Buffer memory = session_->CreateBuffer(8192).value();
+  ASSERT_TRUE(session_->Wait(endless_vm.Bind(memory, kAt).value()).ok());
+  // Counts up for ever, past arbitration points.
+  const std::vector<uint32_t> loop = {hw::regs::Mi(hw::regs::MiOpcode::kAtomic, 3) | 5u << 8,  // increment
+                                      static_cast<uint32_t>(kAt + 4096),
+                                      0,
+                                      hw::regs::kArbCheck,
+                                      hw::regs::kBatchBufferStart,
+                                      static_cast<uint32_t>(kAt),
+                                      0};
+  ASSERT_TRUE(memory.Write(0, loop).ok());
+  Queue endless = session_->CreateQueue(endless_vm, EngineClass::kCopy).value();
+  const Fence never = endless.Submit(kAt).value();
+  const auto counter = [&] {
+    uint32_t value = 0;
+    EXPECT_TRUE(memory.Read(4096, {reinterpret_cast<std::byte*>(&value), sizeof(value)}).ok());
+    return value;
+  };
+  const auto advances = [&] {
+    const uint32_t before = counter();
+    for (int i = 0; i < 100'000; ++i) {
+      if (counter() != before) return true;
+    }
+    return false;
+  };
+  EXPECT_TRUE(advances());
+
+  Queue fenced = session_->CreateQueue(*vm_, EngineClass::kCopy).value();
+  ASSERT_TRUE(buffer_->Write(0, BatchBuilder().StoreDword(kAt + 2048, 7).Finish().value()).ok());
+  Job job;
+  job.queue = fenced.handle();
+  job.batch_addresses = {kAt};
+  job.user_fence_address = kAt + 3072;
+  job.user_fence_value = 0x1122334455667788;
+  for (int i = 0; i < 5; ++i) {
+    const std::vector<Fence> fences = session_->Submit({&job, 1}).value();
+    EXPECT_TRUE(session_->Wait(fences.front()).ok()) << "although the loop never ends";
+    EXPECT_TRUE(advances()) << "and goes on";
+  }
+  uint64_t stored = 0;
+  ASSERT_TRUE(buffer_->Read(3072, {reinterpret_cast<std::byte*>(&stored), sizeof(stored)}).ok());
+  EXPECT_EQ(stored, job.user_fence_value);
+
+  job.waits = {never};
+  EXPECT_EQ(ErrorReason(session_->Submit({&job, 1}).status()), "FIELD_NOT_ALLOWED");
+  job.waits.clear();
+  job.queue = endless.handle();
+  EXPECT_EQ(ErrorReason(session_->SubmitCombined({&job, 1}).status()), "FIELD_NOT_ALLOWED");
+  EXPECT_TRUE(session_->KillQueue(endless.handle()).ok());
+  EXPECT_EQ(ErrorReason(session_->Wait(never)), "JOB_CANCELLED");
+}
+
+TEST_F(ClientTest, QueuesAreSeenChangedSuspendedAndKilled) {
+  QueueOptions options;
+  options.name = "mine";
+  options.timeslice_us = 2'000;
+  options.placements = {0, 2};
+  Queue queue = session_->CreateQueue(*vm_, EngineClass::kVideoDecode, options).value();
+  QueueInfo info = session_->GetQueue(queue.handle()).value();
+  EXPECT_EQ(info.name, "mine");
+  EXPECT_EQ(info.timeslice_us, 2'000u);
+  EXPECT_EQ(info.preempt_timeout_us, 640'000u);
+  EXPECT_EQ(info.placements, (std::vector<uint32_t>{0, 2}));
+  EXPECT_EQ(info.state, QueueState::kUsable);
+  EXPECT_FALSE(info.last_fence);
+  ASSERT_TRUE(info.use);
+  EXPECT_TRUE(info.use->is_idle);
+
+  QueueProperties properties;
+  properties.priority = QueuePriority::kLow;
+  EXPECT_TRUE(session_->SetQueueProperties(queue.handle(), properties).ok());
+  properties.timeslice_us = 10'000'001;
+  EXPECT_EQ(ErrorReason(session_->SetQueueProperties(queue.handle(), properties)), "FIELD_OUT_OF_RANGE");
+  EXPECT_EQ(session_->GetQueue(queue.handle())->priority, QueuePriority::kLow);
+
+  EXPECT_TRUE(session_->SuspendQueue(queue.handle()).ok());
+  EXPECT_EQ(session_->GetQueue(queue.handle())->state, QueueState::kSuspended);
+  ASSERT_TRUE(buffer_->Write(0, BatchBuilder().StoreDword(kAt + 2048, 9).Finish().value()).ok());
+  const Fence fence = queue.Submit(kAt, {bound_}).value();
+  EXPECT_EQ(session_->Wait(fence, std::chrono::milliseconds(20)).code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_TRUE(session_->ResumeQueue(queue.handle()).ok());
+  EXPECT_TRUE(session_->Wait(fence).ok());
+  info = session_->GetQueue(queue.handle()).value();
+  EXPECT_GT(info.use->run_ticks, 0u);
+  EXPECT_EQ(info.last_fence->state, FenceState::kSignaled);
+
+  EXPECT_TRUE(session_->KillQueue(queue.handle()).ok());
+  EXPECT_EQ(ErrorReason(queue.Submit(kAt).status()), "QUEUE_KILLED");
+  EXPECT_EQ(session_->GetQueue(queue.handle())->state, QueueState::kKilled);
+}
+
 }  // namespace
 }  // namespace xeq

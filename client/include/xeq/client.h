@@ -151,6 +151,9 @@ struct Job {
   std::vector<SyncobjPoint> waits_on_syncobjs;
   // Get the job's fence when all jobs of the call are armed: point 0 replaces what is there, another is added to it.
   std::vector<SyncobjPoint> signals;
+  // Stored by the ring behind the batches: an address in the VM, a multiple of 8; 0: none.
+  uint64_t user_fence_address = 0;
+  uint64_t user_fence_value = 0;
   // What becomes of the job when something that it waits for fails.
   OnError on_error = OnError::kFail;
 };
@@ -206,7 +209,8 @@ class Session {
 
   // Random; whoever knows it can act for the session.
   uint64_t id() const;
-  absl::StatusOr<Vm> CreateVm();
+  // `long_running`: jobs without a time limit and without fences that other jobs may wait for.
+  absl::StatusOr<Vm> CreateVm(bool long_running = false);
   absl::StatusOr<Buffer> CreateBuffer(uint64_t size_bytes, uint32_t region = 0);
   absl::StatusOr<Queue> CreateQueue(const Vm& vm, EngineClass engine_class, const QueueOptions& options = {}) {
     return CreateQueue(vm.handle(), engine_class, options);
